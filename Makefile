@@ -1,0 +1,68 @@
+# Every command to type. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+IN_VENV := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+#: Debian packages with the servers and programs that tests and benchmarks run.
+SERVICES := knot postgresql bind9-host chromium
+
+# Given values reach the recipes through the environment and unread by make, so that a file name
+# may hold spaces, quotes and dollars.
+export RUN_FILE := $(value FILE)
+export RUN_OUT := $(or $(value OUT),results.csv)
+export RUN_CHECKS := $(or $(value CHECKS),host)
+unexport FILE OUT CHECKS
+
+.PHONY: help install run demo test lint bench lock services clean file-given
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Install everything into .venv
+
+run: file-given $(INSTALLED) ## Check a file of domain names: FILE=domains.txt [OUT=results.csv] [CHECKS=host,http]
+	@$(IN_VENV) -m deployments.run --out "$$RUN_OUT" --checks "$$RUN_CHECKS" -- "$$RUN_FILE"
+
+demo: $(INSTALLED) ## The same with a bundled file and a bundled name server, without a network
+	@$(IN_VENV) -m demo
+
+test: $(INSTALLED) services ## Run all tests, with real servers that they start and stop [ARGS=…]
+	@$(IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(INSTALLED) ## Check style and types
+	@$(IN_VENV) -m ruff check --quiet .
+	@$(IN_VENV) -m ruff format --quiet --check .
+	@$(IN_VENV) -m mypy .
+
+bench: $(INSTALLED) services ## Measure
+	@$(IN_VENV) -m benchmarks $(ARGS)
+
+lock: ## Write requirements.lock anew from pyproject.toml
+	@directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
+	$(PYTHON) -m venv "$$directory" && \
+	"$$directory/bin/python" -m pip install --quiet --disable-pip-version-check uv && \
+	"$$directory/bin/uv" pip compile --quiet pyproject.toml --group build --group lint --group test \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--output-file requirements.lock
+
+services: ## Install the servers that the tests need, as Debian packages
+	@deployments/debian-packages $(SERVICES)
+
+clean: ## Remove .venv and what tools left behind; results and data stay
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+file-given:
+	@test -n "$$RUN_FILE" || { echo 'Which file? make run FILE=domains.txt' >&2; exit 2; }
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"Rollcall needs Python 3.11 or later, this is %d.%d: make PYTHON=python3.12 …" \
+		% sys.version_info[:2])'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || deployments/debian-packages python3-venv
+	@echo 'Installing into $(VENV): a minute or two, once'
+	@$(PYTHON) -m venv $(VENV)
+	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

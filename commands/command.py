@@ -1,0 +1,108 @@
+"""
+What a command is: three steps, and the words it may answer with.
+
+A command is plain Python. It knows neither Prefect nor RabbitMQ nor the database, so it can be
+written, tested and run by itself, and it runs alike in a flow, in a worker and in a script.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from commands.environment import Environment
+
+Execution = TypeVar("Execution")
+Output = TypeVar("Output")
+
+
+class Options(BaseModel):
+    """What a user may set for one use of a command; an unknown option is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one execution came to."""
+
+    #: One of the command's statuses.
+    status: str
+    #: What was learned, as JSON; none where nothing was.
+    answer: Mapping[str, Any] | None = None
+    #: Why there is no answer, in words for a person.
+    error: str | None = None
+    #: What decided it: a name server's address, a program.
+    decided_by: str | None = None
+    #: How long the deciding work took, without the wait for a turn; none: the whole execution.
+    latency_ms: float | None = None
+
+
+class Command(ABC, Generic[Execution, Output]):
+    """
+    One thing that a worker knows how to do.
+
+    An instance serves one batch: it is opened with ``async with`` in the event loop that runs it,
+    and closed when the batch is done, so connections and caches live no longer than a batch.
+    """
+
+    #: The name that users write in ``checks``.
+    name: ClassVar[str]
+    #: Every status that `interpret` may give, in the order of reports.
+    statuses: ClassVar[tuple[str, ...]]
+    #: The statuses on which the checks that need this one go on.
+    good: ClassVar[frozenset[str]]
+    #: The statuses that say more about the way than about the domain. They get a second pass.
+    unsure: ClassVar[frozenset[str]] = frozenset()
+    #: Executions of one batch under way at once.
+    in_flight: ClassVar[int] = 100
+    #: Longest time one execution may take, in seconds; then its status is `expired_status`.
+    #: None where the command bounds its own work, because it may wait for its turn as well.
+    time_limit_seconds: ClassVar[float | None] = 30.0
+    #: The status of an execution that took too long.
+    expired_status: ClassVar[str] = "timeout"
+    #: The status of an execution that raised.
+    failed_status: ClassVar[str] = "error"
+
+    def __init__(self, options: Mapping[str, Any], environment: Environment) -> None:
+        """Check the options; `pydantic.ValidationError` names the wrong one."""
+        self.options = self.options_type().model_validate(dict(options))
+        self.environment = environment
+
+    @classmethod
+    def options_type(cls) -> type[Options]:
+        """Return the model of the command's options; without one it has none."""
+        return Options
+
+    async def __aenter__(self) -> Self:
+        """Open what the batch needs."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+
+    @abstractmethod
+    def prepare(self, payload: str) -> Execution:
+        """Turn a payload (for a check: a domain's name) into what is to be executed."""
+
+    @abstractmethod
+    async def execute(self, execution: Execution) -> Output:
+        """Do it. What it raises becomes `failed_status` with the exception's text."""
+
+    @abstractmethod
+    def interpret(self, output: Output) -> Outcome:
+        """Say what the output means."""
+
+    def counters(self) -> Mapping[str, int]:
+        """Return the batch's own accounts, e.g. queries by name server; they are added up."""
+        return {}

@@ -1,0 +1,1 @@
+"""DNS for commands: c-ares channels, one for each name server, and their accounts."""

@@ -1,0 +1,19 @@
+"""What surrounds the commands of a batch: the network's settings, given by whoever runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The settings that commands share; a command reads no environment variable itself."""
+
+    #: Name servers, each ``ip`` or ``ip:port``; empty for the system's.
+    nameservers: tuple[str, ...] = ()
+    #: DNS queries under way at once to one name server, over all batches of the process.
+    dns_in_flight: int = 500
+    #: DNS queries a second to one name server from this process; 0 for no limit.
+    dns_queries_per_second: float = 0.0
+    #: Whether this is the late second look at names that were unsure in the first.
+    second_pass: bool = False

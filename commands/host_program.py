@@ -1,0 +1,134 @@
+"""
+`host-program`: what `host` does, by the `host` program of BIND.
+
+It is slow (a process a question) and here for two reasons: it proves that an external program
+fits the three steps, and people who trust `host` can compare. Its exit code is of no use: 0 stands
+for "no record at all" too, and 1 for NXDOMAIN, SERVFAIL, REFUSED and silence alike. So the text is
+read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from commands.command import Command, Outcome
+from commands.dns.address import name_servers
+from commands.environment import Environment
+from commands.errors import ProgramMissing
+from commands.host import STATUSES, UNSURE
+
+#: Seconds that the program waits for a reply, and how often it asks again.
+WAIT_SECONDS = {False: "2", True: "5"}
+REPEATS = "1"
+
+_ADDRESS = re.compile(r"has (?:IPv6 )?address (\S+)")
+_ALIAS = re.compile(r"is an alias for (\S+)\.")
+_RCODE = re.compile(r"not found: \d+\((\w+)\)")
+_EMPTY = re.compile(r"has no A(?:AAA)? record")
+_SILENCE = re.compile(r"timed out|no servers could be reached")
+_RCODES = {"NXDOMAIN": "nxdomain", "SERVFAIL": "servfail", "REFUSED": "refused"}
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What the program printed for one name, by record type; the last one decides."""
+
+    texts: Mapping[str, str]
+
+
+class HostProgram(Command[tuple[str, ...], Printed]):
+    """Look a name up with the `host` program: A, and AAAA where there is no A."""
+
+    name = "host-program"
+    statuses = STATUSES
+    good = frozenset({"resolves"})
+    unsure = UNSURE
+    in_flight = 32
+    time_limit_seconds = 30.0
+
+    def __init__(self, options: Mapping[str, Any], environment: Environment) -> None:
+        """Check the options."""
+        super().__init__(options, environment)
+        self._program = ""
+
+    async def __aenter__(self) -> Self:
+        """Find the program."""
+        program = shutil.which("host")
+        if program is None:
+            message = "the program 'host' is not installed; on Debian: apt-get install bind9-host"
+            raise ProgramMissing(message)
+        self._program = program
+        return self
+
+    def prepare(self, payload: str) -> tuple[str, ...]:
+        """
+        Return the arguments but for the type: a list, so that no shell ever reads the name.
+
+        The name ends in a dot, which keeps search domains out; it cannot begin with a dash, since
+        the loader rejects such names, and `--` is not understood by the program.
+        """
+        wait = WAIT_SECONDS[self.environment.second_pass]
+        arguments = [self._program, "-W", wait, "-R", REPEATS]
+        configured = name_servers(self.environment.nameservers)[:1]
+        server, _, port = configured[0].rpartition(":") if configured else ("", "", "53")
+        return (*arguments, "-p", port, f"{payload}.", *([server.strip("[]")] if server else []))
+
+    async def execute(self, execution: tuple[str, ...]) -> Printed:
+        """Run it for A, and for AAAA where there is no A."""
+        texts = {"a": await _printed(execution, "A")}
+        if _EMPTY.search(texts["a"]) or not _says_anything(texts["a"]):
+            texts["aaaa"] = await _printed(execution, "AAAA")
+        return Printed(texts)
+
+    def interpret(self, output: Printed) -> Outcome:
+        """Read the text."""
+        key, text = list(output.texts.items())[-1]
+        addresses = _ADDRESS.findall(text)
+        if addresses:
+            answer: dict[str, Any] = {key: addresses}
+            if aliases := _ALIAS.findall(text):
+                answer["cname"] = aliases
+            return Outcome(status="resolves", answer=answer, decided_by=self.name)
+        status, error = _failure(text)
+        if key == "aaaa" and status == "nxdomain":
+            status, error = "nodata", None
+        return Outcome(status=status, error=error, decided_by=self.name)
+
+
+def _says_anything(text: str) -> bool:
+    return any(p.search(text) for p in (_ADDRESS, _RCODE, _SILENCE))
+
+
+def _failure(text: str) -> tuple[str, str | None]:
+    if match := _RCODE.search(text):
+        status = _RCODES.get(match[1], "error")
+        return status, None if status == "nxdomain" else f"the name server said {match[1]}"
+    if _SILENCE.search(text):
+        return "timeout", "the name server did not answer in time"
+    if _EMPTY.search(text) or not text.strip() or _ALIAS.search(text):
+        return "nodata", None
+    return "error", text.strip().splitlines()[-1][:500]
+
+
+async def _printed(arguments: tuple[str, ...], record_type: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        arguments[0],
+        "-t",
+        record_type,
+        *arguments[1:],
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        stdout, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    return stdout.decode(errors="replace")

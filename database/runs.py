@@ -1,0 +1,78 @@
+"""Runs: one check of a list by one flow run, from its first domain to its last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, insert, select, update
+
+from database.engine import transaction
+from database.tables import now, runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run as the database knows it."""
+
+    #: Stands for the id in the results.
+    number: int
+    #: The flow run's id.
+    id: UUID
+    #: None until its list is being loaded.
+    list_id: int | None
+    #: None until it is done.
+    ended_at: datetime | None
+
+
+def open_run(engine: Engine, run_id: UUID, fingerprint: str, checks: list[Any]) -> StoredRun:
+    """
+    Return the run of a flow run, and make it if there is none yet.
+
+    Args:
+        engine: The database.
+        run_id: The flow run's id; a retried flow run comes with the same one.
+        fingerprint: Of the input, by which an interrupted run of the same file is found again.
+        checks: What is to be checked, as JSON.
+    """
+    with transaction(engine) as connection:
+        row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+        if row is None:
+            values = {"id": run_id, "fingerprint": fingerprint, "checks": checks}
+            row = connection.execute(insert(runs).values(values).returning(runs)).one()
+    return StoredRun(number=row.number, id=row.id, list_id=row.list_id, ended_at=row.ended_at)
+
+
+def use_list(engine: Engine, number: int, list_id: int) -> None:
+    """Say which list a run is of; before the list's rows are written, so that a retry finds it."""
+    with transaction(engine) as connection:
+        connection.execute(update(runs).where(runs.c.number == number).values(list_id=list_id))
+
+
+def end_run(engine: Engine, number: int) -> None:
+    """Say that every domain of the run has its final result."""
+    with transaction(engine) as connection:
+        connection.execute(update(runs).where(runs.c.number == number).values(ended_at=now()))
+
+
+def adopt_run(engine: Engine, run_id: UUID, fingerprint: str, checks: list[Any]) -> bool:
+    """
+    Let a new flow run go on with the newest unfinished run of the same input and checks.
+
+    Only for a caller who knows that no flow run is at work on it any more.
+
+    Returns:
+        Whether there was one.
+    """
+    with transaction(engine) as connection:
+        found = connection.execute(
+            select(runs.c.number, runs.c.checks)
+            .where(runs.c.fingerprint == fingerprint, runs.c.ended_at.is_(None))
+            .order_by(runs.c.number.desc())
+        )
+        number = next((row.number for row in found if row.checks == checks), None)
+        if number is not None:
+            connection.execute(update(runs).where(runs.c.number == number).values(id=run_id))
+    return number is not None

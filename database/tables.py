@@ -1,0 +1,145 @@
+"""
+The tables.
+
+A domain in a list is known by its slot and its name. The slot is a 32-bit hash of the name: rows
+in the order of the primary key are shuffled, so a batch (a range of keys) does not ask one
+authoritative server for all of its names in a row, and a list is loaded, checked and resumed in the
+order of one B-tree, without a second index. Two names in one slot do no harm, since the name is in
+the key.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+metadata = MetaData()
+
+#: Compared byte by byte on both databases, so that ranges of names mean the same.
+Name = String(253).with_variant(String(253, collation="C"), "postgresql")
+#: An integer that SQLite counts up by itself.
+Key = BigInteger().with_variant(Integer, "sqlite")
+#: No second B-tree beside the primary key's.
+CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+lists = Table(
+    "lists",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", Text, nullable=False),
+    #: SHA-256 of what was read and how; the same file is the same list.
+    Column("fingerprint", String(64), nullable=False, index=True),
+    #: None until the last of its rows is there.
+    Column("loaded_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False, default=now),
+    #: What was detected, in a sentence.
+    Column("description", Text),
+    #: A sentence, where the file ended early and what came before was kept.
+    Column("truncated", Text),
+    #: lines, blank, comment, names, invalid, duplicate, unique.
+    Column("ledger", JSON),
+    #: Reason -> how many names were rejected for it.
+    Column("reasons", JSON),
+)
+
+domains = Table(
+    "domains",
+    metadata,
+    Column("list_id", Key, ForeignKey("lists.id", ondelete="CASCADE"), primary_key=True),
+    Column("slot", BigInteger, primary_key=True),
+    Column("name", Name, primary_key=True),
+    #: The line of the file where the name was first seen, from 1.
+    Column("line", BigInteger, nullable=False),
+    **CLUSTERED,
+)
+
+rejected = Table(
+    "rejected",
+    metadata,
+    Column("list_id", Key, ForeignKey("lists.id", ondelete="CASCADE"), primary_key=True),
+    Column("line", BigInteger, primary_key=True),
+    #: Which name of the line, from 0.
+    Column("ordinal", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    **CLUSTERED,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    #: Stands for the id in the results, of which there are many.
+    Column("number", Key, primary_key=True),
+    #: The id of the flow run.
+    Column("id", Uuid, nullable=False, unique=True),
+    Column("fingerprint", String(64), nullable=False, index=True),
+    Column("list_id", Key, ForeignKey("lists.id", ondelete="SET NULL")),
+    Column("checks", JSON, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False, default=now),
+    #: None until every domain has a final result in every check.
+    Column("ended_at", DateTime(timezone=True)),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("run", Key, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
+    Column("check", String(64), primary_key=True),
+    Column("slot", BigInteger, primary_key=True),
+    Column("name", Name, primary_key=True),
+    Column("status", String(32), nullable=False),
+    #: JSON text.
+    Column("answer", Text),
+    Column("error", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("decided_by", Text),
+    Column("latency_ms", Float, nullable=False),
+    Column("checked_at", DateTime(timezone=True), nullable=False),
+    #: False while the name waits for its second pass.
+    Column("final", Boolean, nullable=False),
+    **CLUSTERED,
+)
+Index(
+    "results_unsure",
+    results.c.run,
+    results.c.check,
+    results.c.slot,
+    results.c.name,
+    sqlite_where=text("final = 0"),
+    postgresql_where=text("NOT final"),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("run", Key, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
+    Column("check", String(64), primary_key=True),
+    #: What is counted, e.g. ``127.0.0.1:53 answered``.
+    Column("key", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    **CLUSTERED,
+)

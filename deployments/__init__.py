@@ -1,0 +1,1 @@
+"""How Rollcall is run: embedded from a terminal, and by deployments of `prefect.yaml`."""

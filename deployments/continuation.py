@@ -1,0 +1,84 @@
+"""
+Going on with a run whose process died, when the same command is typed again.
+
+A retried flow run comes with the id that it had, and so finds what it has done. `make run` begins
+a new flow run each time; it takes over what an earlier one of the same file and checks has left,
+if no process is at work on that any more. A lock tells, which the kernel drops with its process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.flow_engine import run_flow
+from prefect.states import Pending
+
+from database.engine import open_database
+from database.runs import adopt_run
+from tasks.load import LoadError
+from tasks.settings import Settings
+from tasks.source import Request, file_fingerprint
+
+#: Runs a flow with parameters, and returns its final state.
+Run = Callable[[Flow[..., Any], Mapping[str, Any]], State[Any]]
+
+
+@contextmanager
+def continued(request: Request, checks: Sequence[str]) -> Iterator[Run]:
+    """
+    Give a function that runs a flow in this process, and lets it go on where another stopped.
+
+    Args:
+        request: What is to be checked; only a file on this machine can be gone on with.
+        checks: The names of the checks.
+
+    Yields:
+        ``run(flow, parameters) -> final state``.
+
+    Raises:
+        InputError: A setting is wrong.
+        DatabaseError: The database cannot be used.
+    """
+    settings = Settings()
+    fingerprint = _fingerprint(request)
+    with _locked(settings.home.expanduser() / "locks", fingerprint) as alone:
+
+        def run(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> State[Any]:
+            with get_client(sync_client=True) as client:
+                created = client.create_flow_run(flow, parameters=dict(parameters), state=Pending())
+            if alone and fingerprint is not None:
+                adopt_run(open_database(settings.database), created.id, fingerprint, list(checks))
+            return run_flow(  # type: ignore[return-value]
+                flow, flow_run=created, parameters=dict(parameters), return_type="state"
+            )
+
+        yield run
+
+
+def _fingerprint(request: Request) -> str | None:
+    try:
+        return file_fingerprint(Path(request.file).expanduser(), request)
+    except LoadError:
+        return None
+
+
+@contextmanager
+def _locked(folder: Path, fingerprint: str | None) -> Iterator[bool]:
+    if fingerprint is None:
+        yield False
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{fingerprint}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

@@ -1,0 +1,87 @@
+"""The main job from a terminal, embedded, with a progress bar and a summary."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from deployments.continuation import continued
+from flows.check_domains import check_domains
+from tasks.progress import listener
+from tasks.report import text_report
+from tasks.source import Request
+
+#: What `main` returns: every domain has its result, something broke, the input cannot be used.
+DONE, BROKEN, REFUSED = 0, 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the flow on a file; returns the exit code."""
+    told = _parser().parse_args(arguments)
+    request = Request(file=told.file, format=told.format, column=told.column)
+    checks = [check.strip() for check in told.checks.split(",") if check.strip()]
+    with continued(request, checks) as run, _progress_bar():
+        state = run(
+            check_domains,
+            {
+                "file": told.file,
+                "checks": checks,
+                "out": told.out,
+                "format": request.format,
+                "column": request.column,
+            },
+        )
+    return _tell(state)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make run", description="Check a file of domains.")
+    parser.add_argument("file", help="a path, an http(s) URL or list:<id>")
+    parser.add_argument("--out", default="results.csv", help=".csv, .jsonl or .parquet")
+    parser.add_argument("--checks", default="host", help="comma-separated, e.g. host")
+    parser.add_argument("--format", default="detect", help="names, csv, hosts, adblock or zone")
+    parser.add_argument("--column", default="", help="number from 1, or header, of the names")
+    return parser
+
+
+def _tell(state: State[Any]) -> int:
+    if state.is_completed():
+        print(text_report(state.result()))
+        return DONE
+    print(f"error: {state.message}", file=sys.stderr)
+    return REFUSED if state.name == "Refused" else BROKEN
+
+
+@contextmanager
+def _progress_bar() -> Iterator[None]:
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[statuses]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        line = bar.add_task("", total=None, statuses="", visible=False)
+
+        def show(done: int, total: int, statuses: Mapping[str, int]) -> None:
+            words = ", ".join(f"{n:,} {status}" for status, n in statuses.items())
+            bar.update(line, completed=done, total=total, statuses=words, visible=True)
+
+        token = listener.set(show)
+        try:
+            yield
+        finally:
+            listener.reset(token)

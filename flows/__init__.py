@@ -1,0 +1,1 @@
+"""One thin file a flow: what happens, in order."""

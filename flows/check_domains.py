@@ -1,0 +1,104 @@
+"""The main flow: a file of domains in, who answers out."""
+
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from tasks.batch import MOST_UNDER_WAY
+from tasks.errors import BatchesFailed
+from tasks.lists import load_list
+from tasks.run import FAILURES, REFUSALS, begin, finish
+from tasks.source import Request
+from tasks.stages import check_all
+
+File = Annotated[
+    str,
+    Field(
+        title="File",
+        description="A path on the machine that runs the flow, an http(s) URL, or list:<id> for a "
+        "list that was loaded before.",
+    ),
+]
+Domains = Annotated[
+    str,
+    Field(
+        title="Domains",
+        description="Instead of a file: the names themselves, one a line.",
+    ),
+]
+Checks = Annotated[list[str], Field(title="Checks", description="What is done with each domain.")]
+WorkQueue = Annotated[
+    str, Field(title="Work queue", description="The queue that the batches go to.")
+]
+Out = Annotated[
+    str,
+    Field(
+        title="Result file",
+        description="Its ending says what it is: .csv, .jsonl or .parquet. Empty: a CSV file in "
+        "the results folder of ROLLCALL_HOME.",
+    ),
+]
+Format = Annotated[
+    Literal["detect", "names", "csv", "hosts", "adblock", "zone"],
+    Field(title="Format", description="How the file is read; name it where detection is wrong."),
+]
+Column = Annotated[
+    str,
+    Field(
+        title="Column",
+        description="Which column of a table holds the names: its number from 1, or its header.",
+    ),
+]
+
+
+def run_name() -> str:
+    """Name a run after what it checks."""
+    file = flow_run.parameters.get("file")
+    return PurePath(file).name if file else "pasted names"
+
+
+@flow(
+    name="check-domains",
+    flow_run_name=run_name,
+    description="Upload a list of domain names; see who answers.",
+    task_runner=ThreadPoolTaskRunner(max_workers=MOST_UNDER_WAY),  # type: ignore[arg-type]
+)
+def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
+    file: File = "",
+    checks: Checks = ["host"],  # noqa: B006 - the run form shows it, and nobody changes it
+    domains: Domains = "",
+    work_queue: WorkQueue = "default",
+    out: Out = "",
+    format: Format = "detect",  # noqa: A002 - the word that users know
+    column: Column = "",
+) -> Any:
+    """
+    Load a list, check every domain of it, report.
+
+    A retried run goes on where it stopped: no domain that has its result is checked again.
+
+    Returns:
+        The final state; its message is one sentence: the result, or what to mend.
+    """
+    request = Request(file=file, domains=domains, format=format, column=column)
+    if work_queue != "default":
+        get_run_logger().warning("Work queue %s: without a broker, batches go to none.", work_queue)
+    try:
+        with begin(request, checks, out) as job:
+            stored = load_list(job.run, job.source, job.settings)
+            for check in job.checks:
+                check_all(job.run, stored, check, job.settings)
+            summary = finish(job, stored)
+        return Completed(message=summary.headline, data=summary)
+    except REFUSALS as error:
+        get_run_logger().error("%s", error)
+        return Failed(name="Refused", message=str(error))
+    except (*FAILURES, BatchesFailed) as error:
+        get_run_logger().error("%s", error)
+        return Failed(message=str(error))

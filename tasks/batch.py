@@ -1,0 +1,91 @@
+"""A batch: some of a list's domains for one check. It is one task run, and later one message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from database.batches import Range, Stage
+
+#: Up to this many domains each has a task run of its own, named after it.
+ONE_EACH = 250
+#: About so many task runs has one check of a run at the most, since Prefect's server records some
+#: 230 a second (measured, SQLite) ...
+MOST_BATCHES = 250
+#: ... until batches have grown to this many domains.
+LARGEST_BATCH = 5_000
+#: Domains under way at once, in batches waiting or running; bounds what a dying process leaves.
+WINDOW_DOMAINS = 5_000
+#: Batches under way at once.
+MOST_UNDER_WAY, LEAST_UNDER_WAY = 32, 4
+
+
+class Batch(BaseModel):
+    """What a worker is told; everything else it finds in the database and its own settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: For people.
+    title: str
+    #: The run's number and its list's id.
+    run: int
+    list_id: int
+    #: The check's name, and the command that does it.
+    check: str
+    command: str
+    #: The range of domains, both ends included: slot and name.
+    first: tuple[int, str]
+    last: tuple[int, str]
+    #: How many of them were pending when it was made.
+    count: int
+    #: Whether it is the late second look at unsure names.
+    second_pass: bool = False
+
+    @property
+    def stage(self) -> Stage:
+        """The pass that it is of."""
+        return Stage(
+            run=self.run, list_id=self.list_id, check=self.check, second_pass=self.second_pass
+        )
+
+    @property
+    def range(self) -> Range:
+        """Its domains."""
+        return Range(first=self.first, last=self.last, count=self.count)
+
+
+def batch_size(domains: int) -> int:
+    """Return how many domains go into a batch when there are so many in all."""
+    if domains <= ONE_EACH:
+        return 1
+    return min(LARGEST_BATCH, -(-domains // MOST_BATCHES))
+
+
+def window(size: int) -> int:
+    """Return how many batches of a size are under way at once."""
+    return max(LEAST_UNDER_WAY, min(MOST_UNDER_WAY, WINDOW_DOMAINS // size))
+
+
+def make_batches(stage: Stage, command: str, ranges: Iterable[Range]) -> Iterator[dict[str, Any]]:
+    """Yield the batches of a stage's ranges, as JSON."""
+    for found in ranges:
+        yield Batch(
+            title=_title(stage, found),
+            run=stage.run,
+            list_id=stage.list_id,
+            check=stage.check,
+            command=command,
+            first=found.first,
+            last=found.last,
+            count=found.count,
+            second_pass=stage.second_pass,
+        ).model_dump(mode="json")
+
+
+def _title(stage: Stage, found: Range) -> str:
+    again = " again" if stage.second_pass else ""
+    if found.count == 1:
+        return f"{stage.check} {found.first[1]}{again}"
+    return f"{stage.check} {found.count:,} domains from {found.first[1]}…{again}"

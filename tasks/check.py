@@ -1,0 +1,96 @@
+"""The step that checks one batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_run_logger
+from prefect.tasks import Task, exponential_backoff
+
+from commands.command import Command
+from commands.errors import NoNameServerAnswers
+from commands.execution import Finished
+from commands.registry import make
+from database.batches import pending_names
+from database.engine import open_database
+from database.errors import DatabaseUnreachable
+from database.results import save_results
+from tasks.batch import Batch
+from tasks.chunks import Chunks
+from tasks.settings import Settings
+
+#: What passes by itself: a database or a network that is away for a while.
+TRANSIENT = (DatabaseUnreachable, NoNameServerAnswers)
+#: Waits of 2, 4, 8, 16 and 32 s, with jitter: a service's restart takes less than a minute.
+RETRIES = 5
+
+
+async def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Say whether a failed batch is worth another try."""
+    return isinstance(await state.aresult(raise_on_failure=False), TRANSIENT)
+
+
+@task(
+    name="check",
+    task_run_name="{batch[title]}",
+    retries=RETRIES,
+    retry_delay_seconds=exponential_backoff(2),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+)
+def check_batch(batch: dict[str, Any]) -> dict[str, int]:
+    """
+    Check the domains of a batch that have no result yet, and write their results.
+
+    Running it again, or twice at once, is safe: a domain that has its result is not repeated, and
+    the table's key keeps a second row out.
+
+    Args:
+        batch: A `tasks.batch.Batch` as JSON.
+
+    Returns:
+        Status -> how many domains got it in this go.
+
+    Raises:
+        DatabaseError: The results cannot be written. Retried when the database is away.
+        CommandError: The command cannot run. Retried when no name server answers.
+    """
+    told = Batch.model_validate(batch)
+    settings = Settings()
+    command = make(told.command, {}, settings.environment(second_pass=told.second_pass))
+    statuses = _check(told, command, open_database(settings.database))
+    get_run_logger().debug("%s: %s", told.title, dict(statuses))
+    return dict(statuses)
+
+
+def _check(told: Batch, command: Command[Any, Any], engine: Any) -> Counter[str]:
+    slots = {name: slot for slot, name in pending_names(engine, told.stage, told.range)}
+    statuses: Counter[str] = Counter()
+    chunks = Chunks(command, tuple(slots))
+    for chunk in chunks:
+        rows = [_row(told, command, slots[finished.payload], finished) for finished in chunk]
+        save_results(engine, told.run, told.check, rows)
+        statuses.update(finished.outcome.status for finished in chunk)
+    save_results(engine, told.run, told.check, (), chunks.counters)
+    return statuses
+
+
+def _row(told: Batch, command: Command[Any, Any], slot: int, finished: Finished) -> tuple[Any, ...]:
+    outcome = finished.outcome
+    return (
+        slot,
+        finished.payload,
+        outcome.status,
+        outcome.answer,
+        outcome.error,
+        2 if told.second_pass else 1,
+        outcome.decided_by,
+        finished.latency_ms,
+        finished.finished_at,
+        told.second_pass or outcome.status not in command.unsure,
+    )

@@ -1,0 +1,75 @@
+"""From a file of domain names, however dirty and packed, to unique rows: see `load_file`."""
+
+from tasks.load.errors import (
+    AddressInvalid,
+    AddressRefused,
+    ArchiveDamaged,
+    ArchiveEncrypted,
+    ArchiveNested,
+    ContentUnusable,
+    FetchError,
+    FetchFailed,
+    FileEmpty,
+    FileMissing,
+    FileUnreadable,
+    LoadError,
+    NotAFile,
+    NothingValid,
+    NotText,
+    NoUsableMember,
+    OptionInvalid,
+    SourceUnusable,
+    TemporaryDirectoryFull,
+    TooLarge,
+    UnknownColumn,
+    UnknownEncoding,
+    UnknownFormat,
+)
+from tasks.load.fetch import fetch
+from tasks.load.load import load_file, load_text
+from tasks.load.normalise import Normalised, Rejected, normalise
+from tasks.load.options import LoadOptions, Sink
+from tasks.load.reasons import FLAGS, REASONS
+from tasks.load.registrable import registrable_domain
+from tasks.load.report import Detected, Ledger, LedgerBroken, LoadReport
+
+__all__ = [
+    "FLAGS",
+    "REASONS",
+    "AddressInvalid",
+    "AddressRefused",
+    "ArchiveDamaged",
+    "ArchiveEncrypted",
+    "ArchiveNested",
+    "ContentUnusable",
+    "Detected",
+    "FetchError",
+    "FetchFailed",
+    "FileEmpty",
+    "FileMissing",
+    "FileUnreadable",
+    "Ledger",
+    "LedgerBroken",
+    "LoadError",
+    "LoadOptions",
+    "LoadReport",
+    "NoUsableMember",
+    "Normalised",
+    "NotAFile",
+    "NotText",
+    "NothingValid",
+    "OptionInvalid",
+    "Rejected",
+    "Sink",
+    "SourceUnusable",
+    "TemporaryDirectoryFull",
+    "TooLarge",
+    "UnknownColumn",
+    "UnknownEncoding",
+    "UnknownFormat",
+    "fetch",
+    "load_file",
+    "load_text",
+    "normalise",
+    "registrable_domain",
+]

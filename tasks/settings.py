@@ -1,0 +1,92 @@
+"""The settings: environment variables with the prefix ``ROLLCALL_``, read once at the edge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from commands.environment import Environment
+from tasks.errors import InputError
+
+
+class Settings(BaseSettings):
+    """Everything that a person may set; a task reads them where it runs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLCALL_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".rollcall",
+        description="Folder of the SQLite database, the inbox and the results.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="SQLAlchemy URL; unset: SQLite in the home folder."
+    )
+    nameservers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="ip or ip:port, comma-separated; unset: the system's."
+    )
+    dns_in_flight: int = Field(
+        default=500, gt=0, le=32_000, description="DNS queries under way to one name server."
+    )
+    dns_queries_per_second: float = Field(
+        default=0, ge=0, description="DNS queries a second to one name server; 0: no limit."
+    )
+    allow_private_addresses: bool = Field(
+        default=False, description="Whether a file may be fetched from a private address."
+    )
+    max_file_bytes: int = Field(
+        default=4 << 30, gt=0, description="Largest file, in bytes after unpacking."
+    )
+    inbox: Path | None = Field(
+        default=None, description="Folder that is watched for files; unset: inbox in the home."
+    )
+    inbox_settle_seconds: float = Field(
+        default=5, ge=0, description="How long a file in the inbox must have been left unchanged."
+    )
+
+    @field_validator("nameservers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    def __init__(self, **values: object) -> None:
+        """
+        Read the environment.
+
+        Raises:
+            InputError: A variable has a value that it cannot have.
+        """
+        try:
+            super().__init__(**values)  # type: ignore[arg-type]
+        except ValidationError as error:
+            first = error.errors()[0]
+            variable = f"ROLLCALL_{'_'.join(str(part) for part in first['loc'])}".upper()
+            message = f"the setting {variable} is wrong: {first['msg']}"
+            raise InputError(message) from error
+
+    @property
+    def database(self) -> str:
+        """The URL of the database, password included: not for messages."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.expanduser().resolve() / 'rollcall.db'}"
+
+    @property
+    def inbox_folder(self) -> Path:
+        """The folder that is watched for files."""
+        return (self.inbox or self.home / "inbox").expanduser().resolve()
+
+    def environment(self, *, second_pass: bool) -> Environment:
+        """Return what the commands of a batch are told."""
+        return Environment(
+            nameservers=self.nameservers,
+            dns_in_flight=self.dns_in_flight,
+            dns_queries_per_second=self.dns_queries_per_second,
+            second_pass=second_pass,
+        )

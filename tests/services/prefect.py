@@ -1,0 +1,136 @@
+"""A Prefect server with a home of its own, and workers for it."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.services.processes import Server, free_port, running, wait_until
+
+__all__ = ["PrefectServer", "running_prefect_server", "running_prefect_worker"]
+
+#: It makes its SQLite tables first, which takes 5 s on an idle machine.
+START_SECONDS = 180.0
+#: Our server's settings that are not Prefect's defaults.
+SETTINGS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # By default it drops events, and with them task runs, above 43 task runs a second.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
+    "PREFECT_CLI_PROMPT": "false",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefectServer:
+    """A running server."""
+
+    port: int
+    #: The whole environment for a child that shall use this server: its URL and its home.
+    environment: Mapping[str, str]
+    #: What it writes, as a process.
+    server: Server
+
+    @property
+    def ui_url(self) -> str:
+        """The page to open in a browser."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def api_url(self) -> str:
+        """The value for PREFECT_API_URL."""
+        return f"{self.ui_url}/api"
+
+
+@contextlib.contextmanager
+def running_prefect_server(directory: Path, **settings: str) -> Iterator[PrefectServer]:
+    """
+    Run a server with SQLite, API and UI.
+
+    Args:
+        directory: Empty; becomes its PREFECT_HOME and HOME.
+        settings: More of Prefect's settings, as environment variables.
+
+    Raises:
+        ServerFailed: With the end of its output.
+    """
+    port = free_port()
+    environment = _environment(directory, port) | settings
+    command = [*_prefect(), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, directory=directory, name="server", environment=environment) as server:
+        prefect = PrefectServer(port=port, environment=environment, server=server)
+        wait_until(lambda: _healthy(prefect), server=server, seconds=START_SECONDS)
+        yield prefect
+
+
+@contextlib.contextmanager
+def running_prefect_worker(
+    prefect: PrefectServer,
+    directory: Path,
+    *,
+    pool: str,
+    name: str = "worker",
+    kind: str = "process",
+    options: Sequence[str] = (),
+) -> Iterator[Server]:
+    """
+    Run a worker and wait until the server has heard of it.
+
+    Args:
+        prefect: Where it asks for work.
+        directory: Its working directory, from where deployments find their code.
+        pool: Its work pool, which it makes if there is none.
+        name: Its name, unique in the pool.
+        kind: Its type.
+        options: More for `prefect worker start`.
+    """
+    command = [*_prefect(), "worker", "start", "--pool", pool, "--type", kind, "--name", name]
+    with running(
+        [*command, *options], directory=directory, name=name, environment=prefect.environment
+    ) as server:
+        wait_until(
+            lambda: name in _online_workers(prefect, pool), server=server, seconds=START_SECONDS
+        )
+        yield server
+
+
+def _prefect() -> list[str]:
+    """Return the command of the Prefect that we ourselves would import."""
+    return [sys.executable, "-m", "prefect"]
+
+
+def _environment(home: Path, port: int) -> dict[str, str]:
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PREFECT_", "ROLLCALL_"))
+    }
+    temporary = home / "tmp"
+    temporary.mkdir(exist_ok=True)
+    private = {
+        # Workers keep files in `runner_storage` there, which belongs to whoever came first.
+        "TMPDIR": str(temporary),
+        "HOME": str(home),
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+    }
+    return ours | SETTINGS | private
+
+
+def _healthy(prefect: PrefectServer) -> bool:
+    try:
+        return httpx.get(f"{prefect.api_url}/health", timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _online_workers(prefect: PrefectServer, pool: str) -> list[str]:
+    url = f"{prefect.api_url}/work_pools/{pool}/workers/filter"
+    answer = httpx.post(url, json={}, timeout=5)
+    workers = answer.json() if answer.is_success else []
+    return [worker["name"] for worker in workers if worker["status"] == "ONLINE"]
