@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from prefect import Flow
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
-from prefect.flow_engine import run_flow
-from prefect.states import Pending
+from prefect.exceptions import ObjectNotFound
+from prefect.flow_engine import run_flow_sync
+from prefect.states import Crashed, Pending
 
 from database.engine import open_database
 from database.runs import adopt_run
@@ -51,15 +53,28 @@ def continued(request: Request, checks: Sequence[str]) -> Iterator[Run]:
     with _locked(settings.home.expanduser() / "locks", fingerprint) as alone:
 
         def run(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> State[Any]:
+            told = dict(parameters)
             with get_client(sync_client=True) as client:
-                created = client.create_flow_run(flow, parameters=dict(parameters), state=Pending())
-            if alone and fingerprint is not None:
-                adopt_run(open_database(settings.database), created.id, fingerprint, list(checks))
-            return run_flow(  # type: ignore[return-value]
-                flow, flow_run=created, parameters=dict(parameters), return_type="state"
-            )
+                created = client.create_flow_run(flow, parameters=told, state=Pending())
+                if alone and fingerprint is not None:
+                    engine = open_database(settings.database)
+                    before = adopt_run(engine, created.id, fingerprint, list(checks))
+                    _close(client, before, created.name)
+            state = run_flow_sync(flow, flow_run=created, parameters=told, return_type="state")
+            return cast("State[Any]", state)
 
         yield run
+
+
+def _close(client: SyncPrefectClient, before: UUID | None, successor: str) -> None:
+    """Say in Prefect's UI that a flow run whose process died is not running any more."""
+    if before is None:
+        return
+    # Prefect's own database may be younger than ours, and not know it.
+    with suppress(ObjectNotFound):
+        client.set_flow_run_state(
+            before, Crashed(message=f"Its process died; {successor} goes on with it."), force=True
+        )
 
 
 def _fingerprint(request: Request) -> str | None:

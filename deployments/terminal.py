@@ -18,8 +18,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from database.errors import DatabaseError
 from deployments.continuation import continued
 from flows.check_domains import check_domains
+from tasks.errors import InputError
 from tasks.progress import listener
 from tasks.report import text_report
 from tasks.source import Request
@@ -33,17 +35,22 @@ def main(arguments: list[str] | None = None) -> int:
     told = _parser().parse_args(arguments)
     request = Request(file=told.file, format=told.format, column=told.column)
     checks = [check.strip() for check in told.checks.split(",") if check.strip()]
-    with continued(request, checks) as run, _progress_bar():
-        state = run(
-            check_domains,
-            {
-                "file": told.file,
-                "checks": checks,
-                "out": told.out,
-                "format": request.format,
-                "column": request.column,
-            },
-        )
+    try:
+        with continued(request, checks) as run, _progress_bar():
+            state = run(
+                check_domains,
+                {
+                    "file": told.file,
+                    "checks": checks,
+                    "out": told.out,
+                    "format": request.format,
+                    "column": request.column,
+                },
+            )
+    except InputError as error:
+        return _fail(str(error), REFUSED)
+    except DatabaseError as error:
+        return _fail(str(error), BROKEN)
     return _tell(state)
 
 
@@ -61,8 +68,12 @@ def _tell(state: State[Any]) -> int:
     if state.is_completed():
         print(text_report(state.result()))
         return DONE
-    print(f"error: {state.message}", file=sys.stderr)
-    return REFUSED if state.name == "Refused" else BROKEN
+    return _fail(state.message or "no reason given", REFUSED if state.name == "Refused" else BROKEN)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
 
 
 @contextmanager

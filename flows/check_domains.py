@@ -1,14 +1,13 @@
 """The main flow: a file of domains in, who answers out."""
 
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
 from tasks.batch import MOST_UNDER_WAY
 from tasks.errors import BatchesFailed
@@ -17,44 +16,7 @@ from tasks.run import FAILURES, REFUSALS, begin, finish
 from tasks.source import Request
 from tasks.stages import check_all
 
-File = Annotated[
-    str,
-    Field(
-        title="File",
-        description="A path on the machine that runs the flow, an http(s) URL, or list:<id> for a "
-        "list that was loaded before.",
-    ),
-]
-Domains = Annotated[
-    str,
-    Field(
-        title="Domains",
-        description="Instead of a file: the names themselves, one a line.",
-    ),
-]
-Checks = Annotated[list[str], Field(title="Checks", description="What is done with each domain.")]
-WorkQueue = Annotated[
-    str, Field(title="Work queue", description="The queue that the batches go to.")
-]
-Out = Annotated[
-    str,
-    Field(
-        title="Result file",
-        description="Its ending says what it is: .csv, .jsonl or .parquet. Empty: a CSV file in "
-        "the results folder of ROLLCALL_HOME.",
-    ),
-]
-Format = Annotated[
-    Literal["detect", "names", "csv", "hosts", "adblock", "zone"],
-    Field(title="Format", description="How the file is read; name it where detection is wrong."),
-]
-Column = Annotated[
-    str,
-    Field(
-        title="Column",
-        description="Which column of a table holds the names: its number from 1, or its header.",
-    ),
-]
+Format = Literal["detect", "names", "csv", "hosts", "adblock", "zone"]
 
 
 def run_name() -> str:
@@ -70,18 +32,30 @@ def run_name() -> str:
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_UNDER_WAY),  # type: ignore[arg-type]
 )
 def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
-    file: File = "",
-    checks: Checks = ["host"],  # noqa: B006 - the run form shows it, and nobody changes it
-    domains: Domains = "",
-    work_queue: WorkQueue = "default",
-    out: Out = "",
+    file: str = "",
+    checks: list[str] = ["host"],  # noqa: B006 - the run form shows it, and nobody changes it
+    domains: str = "",
+    work_queue: str = "default",
+    out: str = "",
     format: Format = "detect",  # noqa: A002 - the word that users know
-    column: Column = "",
+    column: str = "",
 ) -> Any:
     """
     Load a list, check every domain of it, report.
 
     A retried run goes on where it stopped: no domain that has its result is checked again.
+
+    Args:
+        file: A path on the machine that runs the flow, an http(s) URL, or `list:<id>` for a list
+            that was loaded before.
+        checks: What is done with each domain, by name.
+        domains: Instead of a file: the names themselves, one a line.
+        work_queue: The queue that the batches go to.
+        out: The result file; its ending says what it is: .csv, .jsonl or .parquet. Empty: a CSV
+            file in the folder `results` of ROLLCALL_HOME.
+        format: How the file is read; name it where the detection is wrong.
+        column: Which column of a table holds the names: its number from 1, or its header. Empty:
+            detected.
 
     Returns:
         The final state; its message is one sentence: the result, or what to mend.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
+from prefect.states import Failed
 
 from database.engine import open_database
+from database.errors import DatabaseError
 from database.lists import ListWriter, StoredList, discard_list, find_list, read_list
 from database.runs import StoredRun, use_list
 from tasks import load
@@ -17,7 +20,6 @@ from tasks.settings import Settings
 from tasks.source import DETECT, Source
 
 
-@task(name="load", task_run_name="load {source.name}", cache_policy=NO_CACHE)
 def load_list(run: StoredRun, source: Source, settings: Settings) -> StoredList:
     """
     Read, normalise and deduplicate a source, and store it as the run's list.
@@ -30,6 +32,21 @@ def load_list(run: StoredRun, source: Source, settings: Settings) -> StoredList:
         ListMissing: ``list:<id>`` names a list that is not there.
         DatabaseError: The list cannot be stored.
     """
+    state = _load_task(run, source, settings, return_state=True)
+    stored: StoredList = state.result()
+    return stored
+
+
+@task(name="load", task_run_name="load {source.name}", cache_policy=NO_CACHE)
+def _load_task(run: StoredRun, source: Source, settings: Settings) -> Any:
+    """Load; what the user can mend ends the task in one line, not in a traceback."""
+    try:
+        return _loaded(run, source, settings)
+    except (load.LoadError, DatabaseError) as error:
+        return Failed(message=str(error), data=error)
+
+
+def _loaded(run: StoredRun, source: Source, settings: Settings) -> StoredList:
     logger = get_run_logger()
     engine = open_database(settings.database)
     if run.list_id is not None:

@@ -20,7 +20,7 @@ from prefect.runtime import flow_run
 from commands.errors import CommandError
 from commands.registry import make
 from database.engine import open_database
-from database.errors import DatabaseError
+from database.errors import DatabaseError, ListMissing
 from database.lists import StoredList
 from database.runs import StoredRun, end_run, open_run
 from tasks.errors import InputError
@@ -32,7 +32,7 @@ from tasks.source import Request, Source, find_source
 from tasks.summary import RunSummary, summarize
 
 #: What a user can mend before anything was checked.
-REFUSALS = (InputError, LoadError, CommandError)
+REFUSALS = (InputError, LoadError, CommandError, ListMissing)
 #: What stopped a run that may go on later.
 FAILURES = (DatabaseError,)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,9 @@ READ_SECONDS: Final = 30.0  #: Between two pieces.
 TOTAL_SECONDS: Final = 3600.0  #: For everything: a server must not keep us for ever.
 PIECE_BYTES: Final = 64 * 1024
 _PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(
+    rb"[\w.:-]+"
+)  #: A name in A-labels or an address; httpx escapes the rest.
 
 
 class CheckedTransport(httpx.BaseTransport):
@@ -31,15 +35,15 @@ class CheckedTransport(httpx.BaseTransport):
     (DNS rebinding) cannot lead elsewhere. The Host header and the name in TLS stay.
     """
 
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
+    def __init__(self, is_allowed: Callable[[str], bool]) -> None:
+        self._is_allowed = is_allowed
         self._inner = httpx.HTTPTransport(trust_env=False)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Resolve once, check every address, connect to the first that answers."""
         host = request.url.host
         port = request.url.port or _PORTS[request.url.scheme]
-        addresses = checked_addresses(host, port, allow_private=self._allow_private)
+        addresses = checked_addresses(host, port, self._is_allowed)
         fault: httpx.ConnectError | httpx.ConnectTimeout | None = None
         for address in addresses:
             pinned = httpx.Request(
@@ -59,7 +63,7 @@ class CheckedTransport(httpx.BaseTransport):
         self._inner.close()
 
 
-def checked_addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
+def checked_addresses(host: str, port: int, is_allowed: Callable[[str], bool]) -> list[str]:
     """
     Resolve a host.
 
@@ -67,7 +71,7 @@ def checked_addresses(host: str, port: int, *, allow_private: bool) -> list[str]
         Its addresses in the order of the resolver, each once.
 
     Raises:
-        AddressRefused: One of them is not public: a mixed answer is an attack or a mistake.
+        AddressRefused: One of them is not allowed: a mixed answer is an attack or a mistake.
         FetchFailed: It has none.
     """
     try:
@@ -75,7 +79,7 @@ def checked_addresses(host: str, port: int, *, allow_private: bool) -> list[str]
     except (OSError, UnicodeError) as fault:
         raise FetchFailed(f"{host} cannot be found ({fault}): check the address.") from fault
     addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-    if not allow_private and not all(map(is_public, addresses)):
+    if not all(map(is_allowed, addresses)):
         raise AddressRefused(f"{host} leads to a private network: use an address that is public.")
     return addresses
 
@@ -97,15 +101,24 @@ def fetch(source: str, directory: Path, *, allow_private: bool, max_bytes: int) 
         AddressInvalid, AddressRefused, FetchFailed, TooLarge: As they say.
         TemporaryDirectoryFull: There is no room in the directory.
     """
+    is_allowed = (lambda _address: True) if allow_private else is_public
+    return fetch_allowed(source, directory, is_allowed=is_allowed, max_bytes=max_bytes)
+
+
+def fetch_allowed(
+    source: str, directory: Path, *, is_allowed: Callable[[str], bool], max_bytes: int
+) -> Path:
+    """Download a file as `fetch` does, from the addresses that a predicate allows."""
+    url = _parsed(source)
     with room_needed(directory):
         handle, name = tempfile.mkstemp(prefix="fetched-", dir=directory)
         os.close(handle)
     path = Path(name)
     timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-    transport = CheckedTransport(allow_private=allow_private)
+    transport = CheckedTransport(is_allowed)
     try:
         with httpx.Client(transport=transport, timeout=timeout, trust_env=False) as client:
-            _download(client, _parsed(source), path, max_bytes)
+            _download(client, url, path, max_bytes)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -117,7 +130,8 @@ def _parsed(source: str) -> httpx.URL:
         url = httpx.URL(source.strip())
     except (httpx.InvalidURL, UnicodeError, ValueError) as fault:
         raise AddressInvalid(f"{source[:200]!r} is no URL: begin with https://.") from fault
-    if url.scheme not in _PORTS or not url.host:
+    is_host = _HOST.fullmatch(url.raw_host) and 0 < (url.port or 1) < 65_536
+    if url.scheme not in _PORTS or not is_host:
         raise AddressInvalid(f"{source[:200]!r} is no web address: begin with https://.")
     return url
 

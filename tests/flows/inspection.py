@@ -1,0 +1,48 @@
+"""What Prefect's server knows of a flow run."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from tests.services.prefect import PrefectServer
+
+#: Seconds for the server to record what it was told.
+PATIENCE = 30.0
+
+
+def task_run_names(server: PrefectServer, run: UUID | None) -> list[str]:
+    """Return the sorted names of a done run's task runs, when all of them are recorded as done."""
+    deadline = time.monotonic() + PATIENCE
+    before: set[str] = set()
+    while True:
+        time.sleep(0.5)
+        states = {task["name"]: task["state_type"] for task in _task_runs(server, run)}
+        # The last one is there, none is under way, and none has come since the last look.
+        if "report" in states and set(states.values()) == {"COMPLETED"} and before == set(states):
+            return sorted(states)
+        assert time.monotonic() < deadline, states
+        before = set(states)
+
+
+def artifacts(server: PrefectServer, run: UUID | None) -> dict[str, dict[str, Any]]:
+    """Return a flow run's artifacts by key."""
+    body = {"artifacts": {"flow_run_id": {"any_": [str(run)]}}}
+    found = _post(server, "/artifacts/filter", body)
+    return {artifact["key"]: artifact for artifact in found}
+
+
+def _task_runs(server: PrefectServer, run: UUID | None) -> list[dict[str, Any]]:
+    body = {"flow_runs": {"id": {"any_": [str(run)]}}, "limit": 200}
+    found: list[dict[str, Any]] = []
+    while page := _post(server, "/task_runs/filter", body | {"offset": len(found)}):
+        found += page
+    return found
+
+
+def _post(server: PrefectServer, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = httpx.post(f"{server.api_url}{path}", json=body, timeout=30)
+    answer.raise_for_status()
+    found: list[dict[str, Any]] = answer.json()
+    return found
