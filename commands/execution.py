@@ -63,16 +63,29 @@ async def _work(
 
 
 async def _one(command: Command[Any, Any], payload: str) -> Outcome:
+    limit = asyncio.timeout(command.time_limit_seconds)
     try:
-        execution = command.execute(command.prepare(payload))
-        if command.time_limit_seconds is None:
-            return command.interpret(await execution)
-        async with asyncio.timeout(command.time_limit_seconds):
-            output = await execution
+        execution = command.prepare(payload)
+        async with limit:
+            output = await command.execute(execution)
         return command.interpret(output)
-    except TimeoutError:
-        error = f"not done within {command.time_limit_seconds} s"
-        return Outcome(status=command.expired_status, error=error)
+    except asyncio.CancelledError as error:
+        if _is_cancelled():
+            raise
+        return _failed(command, error)
     except Exception as error:  # noqa: BLE001 - one domain must not take its neighbours down
-        text = f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
-        return Outcome(status=command.failed_status, error=text)
+        if limit.expired():
+            text = f"not done within {command.time_limit_seconds} s"
+            return Outcome(status=command.expired_status, error=text)
+        return _failed(command, error)
+
+
+def _is_cancelled() -> bool:
+    """Say whether it is us who are cancelled, and not just something that a command awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _failed(command: Command[Any, Any], error: BaseException) -> Outcome:
+    text = f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
+    return Outcome(status=command.failed_status, error=text)

@@ -95,7 +95,8 @@ class Host(Command[str, Lookup]):
 
 
 def _addresses(reply: Reply, record_type: int) -> list[str]:
-    return [record.data.addr for record in reply.records if record.type == record_type]
+    # Sorted, since name servers turn the order round at every question.
+    return sorted(record.data.addr for record in reply.records if record.type == record_type)
 
 
 def _answer(reply: Reply, key: str, addresses: list[str]) -> dict[str, Any]:

@@ -13,11 +13,12 @@ import asyncio
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 from commands.command import Command, Outcome
-from commands.dns.address import name_servers
+from commands.dns.address import DEFAULT_PORT, host_and_port, name_servers
 from commands.environment import Environment
 from commands.errors import ProgramMissing
 from commands.host import STATUSES, UNSURE
@@ -30,6 +31,7 @@ _ADDRESS = re.compile(r"has (?:IPv6 )?address (\S+)")
 _ALIAS = re.compile(r"is an alias for (\S+)\.")
 _RCODE = re.compile(r"not found: \d+\((\w+)\)")
 _EMPTY = re.compile(r"has no A(?:AAA)? record")
+_UNREACHABLE = re.compile(r"connection refused|network unreachable|host unreachable")
 _SILENCE = re.compile(r"timed out|no servers could be reached")
 _RCODES = {"NXDOMAIN": "nxdomain", "SERVFAIL": "servfail", "REFUSED": "refused"}
 
@@ -55,28 +57,38 @@ class HostProgram(Command[tuple[str, ...], Printed]):
         """Check the options."""
         super().__init__(options, environment)
         self._program = ""
+        self._server: tuple[str, ...] = ()
+        self._port = str(DEFAULT_PORT)
 
     async def __aenter__(self) -> Self:
-        """Find the program."""
+        """Find the program, and the server that it shall ask; without one it takes the system's."""
         program = shutil.which("host")
         if program is None:
             message = "the program 'host' is not installed; on Debian: apt-get install bind9-host"
             raise ProgramMissing(message)
         self._program = program
+        if self.environment.nameservers:
+            servers = name_servers(self.environment.nameservers)
+            server, self._port = host_and_port(servers[self.environment.second_pass % len(servers)])
+            self._server = (server,)
         return self
 
     def prepare(self, payload: str) -> tuple[str, ...]:
         """
         Return the arguments but for the type: a list, so that no shell ever reads the name.
 
-        The name ends in a dot, which keeps search domains out; it cannot begin with a dash, since
-        the loader rejects such names, and `--` is not understood by the program.
+        The name ends in a dot, which keeps search domains out.
+
+        Raises:
+            ValueError: The name begins with a dash. The program would take it for an option, and
+                it does not know `--`.
         """
+        if payload.startswith("-"):
+            message = f"{payload!r} would be an option, not a name"
+            raise ValueError(message)
         wait = WAIT_SECONDS[self.environment.second_pass]
-        arguments = [self._program, "-W", wait, "-R", REPEATS]
-        configured = name_servers(self.environment.nameservers)[:1]
-        server, _, port = configured[0].rpartition(":") if configured else ("", "", "53")
-        return (*arguments, "-p", port, f"{payload}.", *([server.strip("[]")] if server else []))
+        arguments = (self._program, "-W", wait, "-R", REPEATS, "-p", self._port)
+        return (*arguments, f"{payload}.", *self._server)
 
     async def execute(self, execution: tuple[str, ...]) -> Printed:
         """Run it for A, and for AAAA where there is no A."""
@@ -108,6 +120,8 @@ def _failure(text: str) -> tuple[str, str | None]:
     if match := _RCODE.search(text):
         status = _RCODES.get(match[1], "error")
         return status, None if status == "nxdomain" else f"the name server said {match[1]}"
+    if match := _UNREACHABLE.search(text):
+        return "error", f"the name server cannot be reached: {match[0]}"
     if _SILENCE.search(text):
         return "timeout", "the name server did not answer in time"
     if _EMPTY.search(text) or not text.strip() or _ALIAS.search(text):
@@ -128,7 +142,8 @@ async def _printed(arguments: tuple[str, ...], record_type: str) -> str:
     try:
         stdout, _ = await process.communicate()
     except asyncio.CancelledError:
-        process.kill()
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
         raise
     return stdout.decode(errors="replace")

@@ -9,6 +9,7 @@ share a name server's pace.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -32,3 +33,13 @@ def _running_loop() -> asyncio.AbstractEventLoop:
             _loop = asyncio.new_event_loop()
             threading.Thread(target=_loop.run_forever, name="commands", daemon=True).start()
         return _loop
+
+
+def _forget() -> None:
+    """Begin anew in a forked child, which has the loop but not the thread that runs it."""
+    global _lock, _loop  # noqa: PLW0603 - see above
+    _lock = threading.Lock()
+    _loop = None
+
+
+os.register_at_fork(after_in_child=_forget)

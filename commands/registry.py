@@ -36,10 +36,13 @@ def command_named(name: str) -> type[Command[Any, Any]]:
         message = f"unknown command '{name}'; there are: {', '.join(command_names())}"
         raise UnknownCommand(message)
     try:
-        command: type[Command[Any, Any]] = point.load()
-    except (ImportError, AttributeError) as error:
+        command: object = point.load()
+    except Exception as error:
         message = f"command '{name}' cannot be imported from {point.value}: {error}"
         raise BrokenCommand(message) from error
+    if not (isinstance(command, type) and issubclass(command, Command)):
+        message = f"command '{name}': {point.value} is no subclass of commands.command.Command"
+        raise BrokenCommand(message)
     return command
 
 

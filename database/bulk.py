@@ -45,8 +45,10 @@ def insert_rows(
         connection.exec_driver_sql(statement, list(rows))
         return
     _copy(connection, table, names, rows)
+    # In the order of the key, so that two who write the same rows never wait for each other.
     connection.exec_driver_sql(
-        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM incoming_{table.name} {conflict}"
+        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM incoming_{table.name}"
+        f" ORDER BY {keys} {conflict}"
     )
 
 

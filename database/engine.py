@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -25,9 +26,13 @@ BUSY_SECONDS = 60
 CACHE_KB = 64 * 1024
 #: A number of ours for PostgreSQL's advisory lock.
 MIGRATION_LOCK = 0x526F6C6C
+#: Connections for as many threads as have batches under way, and some more.
+POOL: dict[str, int] = {"pool_size": 10, "max_overflow": 30}
 
 
-@cache
+_lock = threading.Lock()
+
+
 def open_database(url: str) -> Engine:
     """
     Open the database and migrate it; once a process, later calls return the same engine.
@@ -39,15 +44,28 @@ def open_database(url: str) -> Engine:
         DatabaseUnreachable: It cannot be opened.
         DatabaseFull: There is no room for it.
     """
+    # Two threads would migrate at once, which Alembic's globals do not allow.
+    with _lock:
+        return _opened(url, os.getpid())
+
+
+@cache
+def _opened(url: str, _process: int) -> Engine:
+    """Open it; a forked child has its own connections, and leaves its parent's alone."""
     engine = _engine(url)
-    with database_errors(where(engine)):
-        _migrate(engine)
+    try:
+        with database_errors(where(engine)):
+            _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
 def where(engine: Engine) -> str:
     """Return the database's address without its password, for messages."""
-    return engine.url.render_as_string(hide_password=True)
+    # A password may also stand in the query.
+    return engine.url.set(query={}).render_as_string(hide_password=True)
 
 
 @contextmanager
@@ -83,17 +101,18 @@ def _engine(url: str) -> Engine:
             return create_engine(
                 parsed,
                 pool_pre_ping=True,
-                pool_size=10,
-                max_overflow=30,
                 # Times are written as naive text in UTC.
                 connect_args={"options": "-c timezone=UTC"},
+                **POOL,
             )
-    except (ArgumentError, ImportError) as error:
+    except (ArgumentError, ImportError, ValueError) as error:
         message = f"ROLLCALL_DATABASE_URL is no database URL: {error}"
         raise DatabaseUnreachable(message) from error
-    if parsed.database:
-        _make_folder(Path(parsed.database))
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+    if parsed.database in {None, "", ":memory:"}:
+        message = "ROLLCALL_DATABASE_URL names no file: write sqlite:///path"
+        raise DatabaseUnreachable(message)
+    _make_folder(Path(str(parsed.database)))
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, **POOL)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -132,23 +151,12 @@ def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     newest = ScriptDirectory.from_config(config).get_current_head()
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         if MigrationContext.configure(connection).get_current_revision() == newest:
             return
-    with _only_one(engine), engine.begin() as connection:
+    # Nobody else migrates meanwhile: on SQLite a writer is alone, on PostgreSQL it takes a lock.
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-
-
-@contextmanager
-def _only_one(engine: Engine) -> Iterator[None]:
-    """Keep a second process from migrating at the same time."""
-    if engine.dialect.name == "postgresql":
-        with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
-            yield
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
-        return
-    with Path(f"{engine.url.database}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

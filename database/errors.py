@@ -9,13 +9,24 @@ DatabaseError
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg2
 from sqlalchemy import exc
 
 #: What SQLite and PostgreSQL say when there is no room.
 _FULL = ("disk is full", "disk full", "no space left")
+#: PEP 249's classes for a statement that is wrong: a defect of ours, which stays as it is ...
+_OURS = (
+    *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InternalError),
+    *(sqlite3.NotSupportedError, sqlite3.ProgrammingError),
+    *(psycopg2.DataError, psycopg2.IntegrityError, psycopg2.InternalError),
+    *(psycopg2.NotSupportedError, psycopg2.ProgrammingError),
+)
+#: ... but for PostgreSQL's codes for a missing permission and for a server that only reads.
+_REFUSALS = {"42501", "25006"}
 
 
 class DatabaseError(Exception):
@@ -44,8 +55,15 @@ def database_errors(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (exc.OperationalError, exc.InterfaceError) as error:
-        reason = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+    except exc.TimeoutError as error:
+        message = f"the database {where} is too busy: {error}"
+        raise DatabaseUnreachable(message) from error
+    # COPY is the driver's own call, so its errors come without SQLAlchemy's wrapping.
+    except (exc.DBAPIError, psycopg2.Error) as error:
+        cause = error.orig if isinstance(error, exc.DBAPIError) else error
+        if isinstance(cause, _OURS) and getattr(cause, "pgcode", None) not in _REFUSALS:
+            raise
+        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
         if any(words in reason.lower() for words in _FULL):
             message = f"no room left for the database {where}: {reason}; free some and run again"
             raise DatabaseFull(message) from error

@@ -154,7 +154,13 @@ def result_rows(engine: Engine, run: int, rows_at_once: int) -> Iterator[list[tu
 
 def _as_stored(row: tuple[Any, ...]) -> tuple[Any, ...]:
     slot, name, status, answer, error, attempts, decided_by, latency, checked_at, final = row
-    text = None if answer is None else json.dumps(answer, ensure_ascii=False)
+    text = None if answer is None else _storable(json.dumps(answer, ensure_ascii=False))
+    error = None if error is None else _storable(error)
     # Naive UTC text: SQLite keeps it as it is, and PostgreSQL's session is set to UTC.
     moment = datetime.fromtimestamp(checked_at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     return slot, name, status, text, error, attempts, decided_by, round(latency, 3), moment, final
+
+
+def _storable(text: str) -> str:
+    """Replace what PostgreSQL or UTF-8 cannot hold: an error's text may come from anywhere."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from database.engine import transaction
+from database.engine import reading, transaction
 from database.tables import now, runs
 
 
@@ -37,11 +38,17 @@ def open_run(engine: Engine, run_id: UUID, fingerprint: str, checks: list[Any]) 
         fingerprint: Of the input, by which an interrupted run of the same file is found again.
         checks: What is to be checked, as JSON.
     """
-    with transaction(engine) as connection:
-        row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
-        if row is None:
-            values = {"id": run_id, "fingerprint": fingerprint, "checks": checks}
-            row = connection.execute(insert(runs).values(values).returning(runs)).one()
+    asked = select(runs).where(runs.c.id == run_id)
+    values = {"id": run_id, "fingerprint": fingerprint, "checks": checks}
+    try:
+        with transaction(engine) as connection:
+            row = connection.execute(asked).one_or_none()
+            if row is None:
+                row = connection.execute(insert(runs).values(values).returning(runs)).one()
+    except IntegrityError:
+        # Another process has made it since we looked.
+        with reading(engine) as connection:
+            row = connection.execute(asked).one()
     return StoredRun(number=row.number, id=row.id, list_id=row.list_id, ended_at=row.ended_at)
 
 
@@ -57,22 +64,24 @@ def end_run(engine: Engine, number: int) -> None:
         connection.execute(update(runs).where(runs.c.number == number).values(ended_at=now()))
 
 
-def adopt_run(engine: Engine, run_id: UUID, fingerprint: str, checks: list[Any]) -> bool:
+def adopt_run(engine: Engine, run_id: UUID, fingerprint: str, checks: list[Any]) -> UUID | None:
     """
     Let a new flow run go on with the newest unfinished run of the same input and checks.
 
     Only for a caller who knows that no flow run is at work on it any more.
 
     Returns:
-        Whether there was one.
+        The id of the flow run that had it before; none where there is nothing to go on with.
     """
     with transaction(engine) as connection:
         found = connection.execute(
-            select(runs.c.number, runs.c.checks)
+            select(runs.c.number, runs.c.id, runs.c.checks)
             .where(runs.c.fingerprint == fingerprint, runs.c.ended_at.is_(None))
             .order_by(runs.c.number.desc())
         )
-        number = next((row.number for row in found if row.checks == checks), None)
-        if number is not None:
-            connection.execute(update(runs).where(runs.c.number == number).values(id=run_id))
-    return number is not None
+        row = next((row for row in found if row.checks == checks), None)
+        if row is None:
+            return None
+        connection.execute(update(runs).where(runs.c.number == row.number).values(id=run_id))
+        before: UUID = row.id
+    return before

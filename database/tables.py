@@ -127,6 +127,8 @@ Index(
     "results_unsure",
     results.c.run,
     results.c.check,
+    # Always false in here; without it SQLite takes the primary key and reads all of the check.
+    results.c.final,
     results.c.slot,
     results.c.name,
     sqlite_where=text("final = 0"),

@@ -24,6 +24,7 @@ from prefect.states import Crashed, Pending
 
 from database.engine import open_database
 from database.runs import adopt_run
+from tasks.errors import InputError
 from tasks.load import LoadError
 from tasks.settings import Settings
 from tasks.source import Request, file_fingerprint
@@ -89,8 +90,13 @@ def _locked(folder: Path, fingerprint: str | None) -> Iterator[bool]:
     if fingerprint is None:
         yield False
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{fingerprint}.lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / f"{fingerprint}.lock").open("w")
+    except OSError as error:
+        message = f"ROLLCALL_HOME: {folder} cannot be written to: {error.strerror}"
+        raise InputError(message) from error
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn, get_args
 
 from prefect.client.schemas.objects import State
 from rich.console import Console
@@ -20,10 +20,10 @@ from rich.progress import (
 
 from database.errors import DatabaseError
 from deployments.continuation import continued
-from flows.check_domains import check_domains
+from flows.check_domains import Format, check_domains
 from tasks.errors import InputError
 from tasks.progress import listener
-from tasks.report import text_report
+from tasks.report import printable, text_report
 from tasks.source import Request
 
 #: What `main` returns: every domain has its result, something broke, the input cannot be used.
@@ -32,10 +32,10 @@ DONE, BROKEN, REFUSED = 0, 1, 2
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the flow on a file; returns the exit code."""
-    told = _parser().parse_args(arguments)
-    request = Request(file=told.file, format=told.format, column=told.column)
-    checks = [check.strip() for check in told.checks.split(",") if check.strip()]
     try:
+        told = _parser().parse_args(arguments)
+        request = Request(file=told.file, format=told.format, column=told.column)
+        checks = [check.strip() for check in told.checks.split(",") if check.strip()]
         with continued(request, checks) as run, _progress_bar():
             state = run(
                 check_domains,
@@ -54,12 +54,21 @@ def main(arguments: list[str] | None = None) -> int:
     return _tell(state)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes a wrong word for a wrong input, of which one line is said."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make run", description="Check a file of domains.")
+    parser = _Parser(prog="make run", description="Check a file of domains.")
     parser.add_argument("file", help="a path, an http(s) URL or list:<id>")
     parser.add_argument("--out", default="results.csv", help=".csv, .jsonl or .parquet")
     parser.add_argument("--checks", default="host", help="comma-separated, e.g. host")
-    parser.add_argument("--format", default="detect", help="names, csv, hosts, adblock or zone")
+    parser.add_argument(
+        "--format", default="detect", choices=get_args(Format), help="where the detection is wrong"
+    )
     parser.add_argument("--column", default="", help="number from 1, or header, of the names")
     return parser
 
@@ -72,24 +81,26 @@ def _tell(state: State[Any]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code
 
 
 @contextmanager
 def _progress_bar() -> Iterator[None]:
     columns = (
+        TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[statuses]}"),
+        TextColumn("{task.fields[details]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        line = bar.add_task("", total=None, statuses="", visible=False)
+    # It leaves nothing behind: the summary says it all, and an error is one line.
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        line = bar.add_task("", total=None, details="", visible=False)
 
-        def show(done: int, total: int, statuses: Mapping[str, int]) -> None:
-            words = ", ".join(f"{n:,} {status}" for status, n in statuses.items())
-            bar.update(line, completed=done, total=total, statuses=words, visible=True)
+        def show(what: str, done: int, total: int | None, details: str) -> None:
+            bar.update(line, description=what, completed=done, total=total, visible=True)
+            bar.update(line, details=details)
 
         token = listener.set(show)
         try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -82,20 +82,20 @@ def write_result_file(engine: Engine, run: int, path: Path) -> int:
             chunks = (_dated(rows) for rows in result_rows(engine, run, ROWS_AT_ONCE))
             return _WRITERS[path.suffix.lower()](temporary, chunks)
     except OSError as error:
-        message = f"the result file {path} cannot be written: {error.strerror}"
+        # Arrow's errors have words of their own, and some no number.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        message = f"the result file {path} cannot be written: {reason}"
         raise InputError(message) from error
 
 
 @contextmanager
 def _whole_or_not(path: Path) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    # Not `tempfile`, whose files nobody else may read; nor a longer name than the file's own, which
+    # may be as long as a name can be.
+    temporary = path.with_name(f".{uuid4().hex}.part")
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -15,7 +15,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 WAITING, TAKEN = "waiting", "taken"
 #: What programs call a file that they have not finished writing.
@@ -34,24 +36,37 @@ def start_runs(inbox: Path, settle_seconds: float, start: Callable[[Path, str], 
 
     Returns:
         The names of the files whose runs were started.
+
+    Raises:
+        ExceptionGroup: Some could not be started; the next watcher tries those again.
     """
     for folder in (WAITING, TAKEN):
         (inbox / folder).mkdir(parents=True, exist_ok=True)
     for file in _settled(inbox, settle_seconds):
         _claim(inbox, file)
-    return [
-        file.name
-        for waiting in sorted((inbox / WAITING).iterdir())
-        for file in _finish(inbox, waiting, start)
-    ]
+    names: list[str] = []
+    failures: list[Exception] = []
+    for waiting in sorted((inbox / WAITING).iterdir()):
+        try:
+            names += [file.name for file in _finish(inbox, waiting, start)]
+        except Exception as error:  # noqa: BLE001 - one bad file must not keep the others waiting
+            failures.append(error)
+    if failures:
+        count = len(failures) + len(names)
+        message = f"{len(failures)} of {count} files could not be started"
+        raise ExceptionGroup(message, failures)
+    return names
 
 
 def _settled(inbox: Path, seconds: float) -> Iterator[Path]:
     for file in sorted(inbox.iterdir()):
-        if not file.is_file() or file.name.startswith(".") or file.name.endswith(_UNFINISHED):
+        if file.name.startswith(".") or file.name.endswith(_UNFINISHED):
             continue
-        if time.time() - file.stat().st_mtime >= seconds:
-            yield file
+        # Another watcher may take it between two looks.
+        with suppress(FileNotFoundError):
+            found = file.stat()
+            if S_ISREG(found.st_mode) and time.time() - found.st_mtime >= seconds:
+                yield file
 
 
 def _claim(inbox: Path, file: Path) -> None:

@@ -15,6 +15,7 @@ from database.errors import DatabaseError
 from database.lists import ListWriter, StoredList, discard_list, find_list, read_list
 from database.runs import StoredRun, use_list
 from tasks import load
+from tasks.progress import reading
 from tasks.report import LEDGER
 from tasks.settings import Settings
 from tasks.source import DETECT, Source
@@ -99,5 +100,5 @@ def _read(source: Source, writer: ListWriter, settings: Settings) -> load.LoadRe
         column=int(column) if column.isdecimal() else column or None,
     )
     if source.path is not None:
-        return load.load_file(source.path, writer, options)
+        return load.load_file(source.path, writer, options, progress=reading)
     return load.load_text(request.domains, writer, options)

@@ -9,8 +9,9 @@ from typing import Any
 from tasks.summary import CheckSummary, RunSummary
 
 LEDGER = ("lines", "blank", "comment", "names", "invalid", "duplicate", "unique")
-#: What Markdown or HTML would take for markup; names and errors come from strangers.
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
+#: What Markdown or HTML would take for markup; names and errors come from strangers. With the last
+#: three, what looks like an address becomes no link.
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&:.@])")
 
 
 def markdown_report(summary: RunSummary) -> str:
@@ -51,7 +52,12 @@ def text_report(summary: RunSummary) -> str:
     unique = ledger["unique"]
     pace = f"{unique / summary.seconds:,.0f} domains/s" if summary.seconds else ""
     lines += ["", f"{unique:,} domains in {summary.seconds:,.1f} s ({pace}). {summary.file}"]
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)
+
+
+def printable(text: str) -> str:
+    """Return a text as one line that a terminal shows and does not obey."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _rejected(summary: RunSummary) -> list[str]:

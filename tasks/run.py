@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
+from commands.environment import Environment
 from commands.errors import CommandError
+from commands.loop import submit
 from commands.registry import make
 from database.engine import open_database
 from database.errors import DatabaseError, ListMissing
@@ -110,9 +111,9 @@ def _try_checks(names: Sequence[str], settings: Settings) -> None:
         raise InputError(message)
     environment = settings.environment(second_pass=False)
     for name in names:
-        asyncio.run(_open(name, environment))
+        submit(_open(name, environment)).result()
 
 
-async def _open(name: str, environment: object) -> None:
-    async with make(name, {}, environment):  # type: ignore[arg-type]
+async def _open(name: str, environment: Environment) -> None:
+    async with make(name, {}, environment):
         pass

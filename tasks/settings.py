@@ -16,7 +16,12 @@ class Settings(BaseSettings):
     """Everything that a person may set; a task reads them where it runs."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ROLLCALL_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="ROLLCALL_",
+        env_file=".env",
+        # Compose files and `.env` say "not set" by an empty value.
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     home: Path = Field(

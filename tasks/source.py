@@ -14,7 +14,8 @@ from tasks.settings import Settings
 
 #: The format that leaves it to the loader.
 DETECT = "detect"
-_STORED = re.compile(r"^list:(?P<id>\d+)$")
+#: As many digits as a database's integer surely holds.
+_STORED = re.compile(r"^list:(?P<id>[0-9]{1,18})$")
 _URL = re.compile(r"^https?://", re.IGNORECASE)
 
 

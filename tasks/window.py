@@ -19,20 +19,27 @@ def sliding_window(
     """
     Submit batches, at most `width` of them under way at once, and yield their results as they end.
 
-    Memory follows the width, not the number of batches. After the first batch that failed for good
-    nothing new is submitted, and what is under way is waited for.
+    Memory follows the width, not the number of batches. After the first batch that failed for good,
+    or an error of whoever makes them, nothing more is submitted; what is under way is waited for.
 
     Raises:
         BatchesFailed: Some failed, after all their retries.
+        Exception: Whatever `batches` raised.
     """
     ended: SimpleQueue[PrefectFuture[Any]] = SimpleQueue()
     source = iter(batches)
     under_way = 0
     failures: list[str] = []
+    broken: Exception | None = None
     while True:
-        while under_way < width and not failures and (batch := next(source, None)) is not None:
-            submit(batch).add_done_callback(ended.put)
-            under_way += 1
+        try:
+            while under_way < width and not failures and not broken:
+                submit(next(source)).add_done_callback(ended.put)
+                under_way += 1
+        except StopIteration:
+            pass
+        except Exception as error:  # noqa: BLE001 - it is raised when nothing is under way any more
+            broken = error
         if not under_way:
             break
         future = ended.get()
@@ -43,6 +50,8 @@ def sliding_window(
             yield state.result()
         else:
             failures.append(state.message or state.name or "no reason given")
+    if broken:
+        raise broken
     if failures:
         raise BatchesFailed(_summary(failures))
 

@@ -32,6 +32,9 @@ def _leave_the_users_home() -> None:
 # Here and not in a fixture: Prefect reads its settings when it is imported.
 _leave_the_users_home()
 
+#: It imports flows, and with them Prefect, so it comes after that.
+pytest_plugins = ["tests.flows.fixtures"]
+
 
 @pytest.fixture(scope="session")
 def session_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -25,6 +25,15 @@ RECEIVE_BUFFER = 4 << 20
 #: Seconds between looks at c-ares' time-outs; its shortest time-out is 0.25 s.
 TICK_SECONDS = 0.1
 
+#: What a name server itself said, besides an answer; any other code is about the way to it.
+SAID = {
+    errno.ARES_ENODATA,
+    errno.ARES_EFORMERR,
+    errno.ARES_ESERVFAIL,
+    errno.ARES_ENOTFOUND,
+    errno.ARES_ENOTIMP,
+    errno.ARES_EREFUSED,
+}
 STATUSES = {
     errno.ARES_ENODATA: "nodata",
     errno.ARES_ENOTFOUND: "nxdomain",
@@ -48,14 +57,28 @@ class Reply:
     seconds: float
     #: The address of the server that was asked.
     server: str
+    #: Whether the server said anything at all.
+    heard: bool = False
 
 
 class Channel:
     """A channel to one name server. Make, use and close it in the loop's own thread."""
 
-    def __init__(self, server: str, *, timeout_seconds: float, tries: int) -> None:
-        """Open it; `timeout_seconds` is the first try's, each further try waits longer."""
+    def __init__(
+        self, server: str, *, timeout_seconds: float, tries: int, limit_seconds: float | None = None
+    ) -> None:
+        """
+        Open it.
+
+        Args:
+            server: Its address, as `parse_name_server` gives it.
+            timeout_seconds: The first try's, until c-ares knows the server's pace; then it takes
+                five times the server's average, but at least 0.25 s.
+            tries: Each waits up to twice as long as the one before.
+            limit_seconds: Longest wait for a reply, all tries together; None where they bound it.
+        """
         self.server = server
+        self._limit = limit_seconds
         self._loop = asyncio.get_running_loop()
         self._sockets: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -83,7 +106,13 @@ class Channel:
             self._channel.query(name, record_type, callback=answered)
         except (pycares.AresError, UnicodeError) as error:
             return Reply(status="error", error=str(error), seconds=0.0, server=self.server)
-        return await future
+        if self._limit is None:
+            return await future
+        try:
+            async with asyncio.timeout(self._limit):
+                return await future
+        except TimeoutError:
+            return self._reply(None, errno.ARES_ETIMEOUT, time.perf_counter() - began)
 
     def close(self) -> None:
         """Cancel what is under way and give the channel back."""
@@ -129,5 +158,10 @@ class Channel:
         status = "ok" if code is None else STATUSES.get(code, "error")
         error = str(errno.strerror(code)) if code is not None and status == "error" else None
         return Reply(
-            status=status, records=records, error=error, seconds=seconds, server=self.server
+            status=status,
+            records=records,
+            error=error,
+            seconds=seconds,
+            server=self.server,
+            heard=code is None or code in SAID,
         )

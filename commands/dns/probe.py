@@ -49,4 +49,4 @@ async def _answers(server: str) -> bool:
         reply = await channel.query(".", pycares.QUERY_TYPE_NS)
     finally:
         channel.close()
-    return reply.status not in {"timeout", "error"}
+    return reply.heard

@@ -15,11 +15,11 @@ from commands.dns.pace import Pace, shared_pace
 from commands.dns.probe import answering
 from commands.environment import Environment
 
-#: Seconds of the first try and tries. c-ares takes these until it knows a server's pace, then five
-#: times the server's average, but at least 0.25 s: too short for a slow name, hence the late pass.
-FIRST_PASS = (1.0, 2)
-#: The late pass is patient; its channel is new, so it knows no average that would cut it short.
-SECOND_PASS = (2.5, 2)
+#: Seconds of the first try, tries, and seconds in all. c-ares takes these until it knows a server's
+#: pace; then the first try waits 0.25 s or little more, which is too short for a slow name ...
+FIRST_PASS = (1.0, 2, None)
+#: ... hence the late pass, which asks often enough to wait at least four seconds in any case.
+SECOND_PASS = (0.5, 5, 7.5)
 
 
 class Resolver:
@@ -46,9 +46,10 @@ class Resolver:
             NoNameServerAnswers: None of them answers.
         """
         servers = await answering(name_servers(self._environment.nameservers))
-        timeout, tries = SECOND_PASS if self._environment.second_pass else FIRST_PASS
+        timeout, tries, limit = SECOND_PASS if self._environment.second_pass else FIRST_PASS
         self._channels = tuple(
-            Channel(server, timeout_seconds=timeout, tries=tries) for server in servers
+            Channel(server, timeout_seconds=timeout, tries=tries, limit_seconds=limit)
+            for server in servers
         )
         bounds = self._environment.dns_in_flight, self._environment.dns_queries_per_second
         self._paces = {server: shared_pace(server, *bounds) for server in servers}

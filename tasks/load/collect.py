@@ -6,8 +6,8 @@ from collections import Counter
 from itertools import compress
 
 from tasks.load.comments import is_comment, without_inline_comment
+from tasks.load.deduplicate import Deduplicator
 from tasks.load.normalise import EDGES, Normalised, Rejected, normalise
-from tasks.load.partitions import Partitions
 from tasks.load.plain import plain_names
 from tasks.load.readers.candidates import Candidates
 from tasks.load.rejects import RejectedRows
@@ -23,7 +23,7 @@ class Collector:
         flags: Rewritten names by flag.
     """
 
-    def __init__(self, names: Partitions, rejected: RejectedRows, *, max_line_bytes: int) -> None:
+    def __init__(self, names: Deduplicator, rejected: RejectedRows, *, max_line_bytes: int) -> None:
         self.reasons: Counter[str] = Counter()
         self.flags: Counter[str] = Counter()
         self.valid = 0
@@ -86,32 +86,26 @@ class Collector:
 
     def _slow(self, candidates: Candidates, index: int, raw: bytes) -> bytes:
         """Return the name of a candidate that is not plain, or nothing once it is counted."""
-        if candidates.whole_lines and self._is_empty(raw):
-            return b""
-        outcome = self._normalised(raw, whole_line=candidates.whole_lines)
+        try:
+            text, is_utf8 = raw.decode("utf-8").strip(EDGES), True
+        except UnicodeDecodeError:
+            text, is_utf8 = raw.decode("utf-8", "replace").strip(EDGES), False
+        is_too_long = len(raw) > self._max_line_bytes
+        if candidates.whole_lines:
+            if not text:
+                self._blank += 1
+                return b""
+            if not is_too_long and is_comment(text):
+                self._comment += 1
+                return b""
+            text = without_inline_comment(text)
+        if is_utf8 and not is_too_long:
+            outcome = normalise(text)
+        else:
+            outcome = Rejected(reason="line_too_long" if is_too_long else "not_utf8")
         if isinstance(outcome, Normalised):
             self.flags.update(outcome.flags)
             return outcome.name.encode("ascii")
         ordinal = candidates.ordinals[index] if candidates.ordinals else 0
         self.reject(candidates.lines[index], ordinal, raw, outcome.reason)
         return b""
-
-    def _is_empty(self, raw: bytes) -> bool:
-        """Count a line that is blank or a comment."""
-        stripped = raw.decode("utf-8", "replace").strip(EDGES)
-        if not stripped:
-            self._blank += 1
-        elif len(raw) <= self._max_line_bytes and is_comment(stripped.encode()):
-            self._comment += 1
-        else:
-            return False
-        return True
-
-    def _normalised(self, raw: bytes, *, whole_line: bool) -> Normalised | Rejected:
-        if len(raw) > self._max_line_bytes:
-            return Rejected(reason="line_too_long")
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            return Rejected(reason="not_utf8")
-        return normalise(without_inline_comment(text) if whole_line else text)

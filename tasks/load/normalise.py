@@ -21,8 +21,10 @@ _BRACKETED = re.compile(r"[^<>]*<([^<>]+)>")
 _AFTER_HOST = re.compile(r"[/?#]")
 _PORT = re.compile(r":\d{0,5}\Z")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+_ADDRESS_LIKE = re.compile(r"[\d.]+|[^:]*:.*:.*", re.DOTALL)
 _LOCAL_PART = re.compile(r"[^\s,;<>()\[\]\\|@]+")
 _FORBIDDEN = re.compile(r"[^a-z0-9._-]")
+_DEFANG_HINT = re.compile(r"[\[({]|\Ah(?:xx|\*\*|xt|tx)", re.IGNORECASE)
 _DEFANGED = (
     (re.compile(r"[\[({](?:\.|dot)[\])}]", re.IGNORECASE), "."),
     (re.compile(r"[\[({](?:@|at)[\])}]", re.IGNORECASE), "@"),
@@ -85,6 +87,8 @@ def _trim(text: str) -> str:
 
 
 def _refang(text: str, flags: set[str]) -> str:
+    if not _DEFANG_HINT.search(text):
+        return text
     plain = text
     for pattern, replacement in _DEFANGED:
         plain = pattern.sub(replacement, plain)
@@ -123,6 +127,8 @@ def _strip_port(host: str, flags: set[str]) -> str:
 
 
 def _is_ip_address(host: str) -> bool:
+    if not _ADDRESS_LIKE.fullmatch(host):  # The library needs a microsecond to say no.
+        return False
     try:
         ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -167,7 +173,7 @@ def _check(name: str) -> None:
         raise _NoName("label_too_long")
     if len(name) > MAX_NAME:
         raise _NoName("name_too_long")
-    if any(label[0] == "-" or label[-1] == "-" for label in labels):
+    if ".-" in f".{name}" or "-." in f"{name}.":
         raise _NoName("hyphen")
     if _is_ip_address(name):
         raise _NoName("ip_address")

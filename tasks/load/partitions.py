@@ -93,6 +93,14 @@ class Partitions:
             yield from self._rows_of(self._read(partition))
             self._names[partition], self._lines[partition] = [], []
 
+    def drain(self) -> Iterator[Names]:
+        """Give back everything, duplicates too; the order holds among names that are equal."""
+        if self._spill:
+            self._write()
+        for partition in range(PARTITIONS):
+            yield from self._read(partition)
+            self._names[partition], self._lines[partition] = [], []
+
     def close(self) -> None:
         """Give the room on the disk back."""
         if self._spill:

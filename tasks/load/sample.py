@@ -37,7 +37,7 @@ def take_sample(stream: Stream, encoding: str) -> Sample:
     lines = lines[:-1][:SAMPLE_LINES] if len(head) >= SAMPLE_BYTES and len(lines) > 1 else lines
     lines = lines[:SAMPLE_LINES]
     stripped = (line.strip(EDGES) for line in lines)
-    content = [line for line in stripped if line and not is_comment(line.encode())]
+    content = [line for line in stripped if line and not is_comment(line)]
     return Sample(content=content, lines=lines, newline=_newline(raw))
 
 

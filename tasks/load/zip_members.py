@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import lzma
+import os
+import re
 import struct
 import zipfile
 import zlib
@@ -12,16 +14,24 @@ from typing import IO, Final, cast
 
 from tasks.load.binaries import office_name, safe_name
 from tasks.load.decompress import PIECE_BYTES, Damaged
-from tasks.load.errors import ArchiveDamaged, ArchiveEncrypted, NotText, NoUsableMember
+from tasks.load.errors import ArchiveDamaged, ArchiveEncrypted, NotText, NoUsableMember, TooLarge
 from tasks.load.streams import Stream
 
 ENCRYPTED: Final = 0x1  #: Bit 0 of the flags. Source: APPNOTE.TXT 4.4.4.
 HEAD_BYTES: Final = 4096
+NOT_HERE: Final = 0xFFFF_FFFF  #: The figure is in the Zip64 record instead, 4.4.1.4.
+#: Bound on the list of members, which zipfile reads as a whole: some 100,000 names.
+DIRECTORY_BYTES: Final = 16 * 1024 * 1024
+#: The end of an archive: its record and a comment of up to 64 KiB. Source: APPNOTE.TXT 4.3.16.
+TAIL_BYTES: Final = 22 + 65_535
 #: What zipfile raises on archives that it cannot read.
 FAULTS: Final = (
     zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, zlib.error,
     lzma.LZMAError, struct.error, OSError, EOFError, ValueError, LookupError, OverflowError,
 )  # fmt: skip
+
+_END: Final = re.compile(rb"PK\x05\x06")
+_END64: Final = re.compile(rb"PK\x06\x06")
 
 
 def zip_streams(file: IO[bytes], is_text: Callable[[bytes], bool]) -> Iterator[Stream]:
@@ -36,7 +46,7 @@ def zip_streams(file: IO[bytes], is_text: Callable[[bytes], bool]) -> Iterator[S
         is_text: Tells by the first bytes of a member whether it is one to read.
 
     Raises:
-        ArchiveDamaged, ArchiveEncrypted, NotText, NoUsableMember: As they say.
+        ArchiveDamaged, ArchiveEncrypted, NotText, NoUsableMember, TooLarge: As they say.
     """
     with _directory(file) as archive:
         members = [member for member in archive.infolist() if _is_candidate(member)]
@@ -60,6 +70,8 @@ def zip_streams(file: IO[bytes], is_text: Callable[[bytes], bool]) -> Iterator[S
 
 @contextmanager
 def _directory(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    if _directory_bytes(file) > DIRECTORY_BYTES:
+        raise TooLarge("The zip has too many files in it: join them to one.")
     try:
         archive = zipfile.ZipFile(file)
     except FAULTS as fault:
@@ -68,9 +80,21 @@ def _directory(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
+def _directory_bytes(file: IO[bytes]) -> int:
+    """Return the largest size of the directory that the end of an archive may be read to claim."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - TAIL_BYTES - 76))  # Zip64 has 76 bytes more before it, 4.3.14.
+    tail = file.read()
+    claims = [int.from_bytes(tail[end.start() + 12 :][:4], "little") for end in _END.finditer(tail)]
+    claims += [
+        int.from_bytes(tail[end.start() + 40 :][:8], "little") for end in _END64.finditer(tail)
+    ]
+    return max((claim for claim in claims if claim != NOT_HERE), default=0)
+
+
 def _is_candidate(member: zipfile.ZipInfo) -> bool:
-    parts = member.filename.split("/")
-    return not (member.is_dir() or "__MACOSX" in parts or parts[-1].startswith("."))
+    *folders, name = member.filename.split("/")  # No name: a folder.
+    return bool(name) and not name.startswith(".") and "__MACOSX" not in folders
 
 
 def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:

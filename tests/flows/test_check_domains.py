@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from demo.nameserver import NameServer
 from flows.check_domains import check_domains
-from tests.flows.conftest import Check
+from tests.flows.fixtures import Check
 from tests.flows.inspection import artifacts, task_run_names
 from tests.services.prefect import PrefectServer
 

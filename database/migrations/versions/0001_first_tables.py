@@ -98,7 +98,11 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "results_unsure", "results", ["run", "check", "slot", "name"], unique=False, **UNSURE
+        "results_unsure",
+        "results",
+        ["run", "check", "final", "slot", "name"],
+        unique=False,
+        **UNSURE,
     )
 
 

@@ -24,7 +24,7 @@ class AdblockReader(LineReader):
             return "exception_rule"
         if _COSMETIC.search(rule):
             return "pattern"
-        if is_comment(rule):
+        if is_comment(rule[:16].decode("utf-8", "replace")):
             return ()
         if ADDRESS.match(rule):
             names = hosts_names(rule)

@@ -15,10 +15,12 @@ class ListSink:
         self.calls = 0
 
     def add_domains(self, rows: Sequence[tuple[int, str, int]]) -> None:
+        """Keep names."""
         self.domains += rows
         self.calls += 1
 
     def add_rejected(self, rows: Sequence[tuple[int, int, str, str]]) -> None:
+        """Keep what was rejected."""
         self.rejected += rows
         self.calls += 1
 

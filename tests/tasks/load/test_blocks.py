@@ -34,7 +34,7 @@ def test_any_pieces(pieces: list[bytes]) -> None:
 
 @given(PIECES, st.integers(0, 4))
 def test_overlong_lines(pieces: list[bytes], bound: int) -> None:
-    """Overlong lines stay single lines that are seen to be too long, the others stay as they are."""
+    """Overlong lines stay single lines, seen to be too long; the others stay as they are."""
     expected = universal(b"".join(pieces))
     lines, count = cut(pieces, max_line_bytes=bound)
     assert count == len(expected)

@@ -57,7 +57,7 @@ MAJESTIC = "GlobalRank,TldRank,Domain,TLD,RefSubNets,RefIPs,IDN_Domain,IDN_TLD\n
         ("[Adblock Plus]\na.com\nb.com\n", "UTF-8, ad blocker's filter list", {"a.com", "b.com"}),
         ("! x\n||a.com^\n||b.com^\n", "UTF-8, ad blocker's filter list", {"a.com", "b.com"}),
         (
-            "com. 900 in soa a. b. 1 2 3 4 5\na.com.\t172800\tin\tns\tns1.x.\nb.com. 1 in ds 1 2 3 4",
+            "com. 900 in soa a. b. 1 2 3 4 5\na.com.\t1728\tin\tns\tns1.x.\nb.com. 1 in ds 1 2 3 4",
             "UTF-8, zone file",
             {"a.com", "b.com"},
         ),

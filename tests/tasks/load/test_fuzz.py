@@ -17,7 +17,7 @@ FILES = 10_000
 SEEDS = [
     b"a.com\nWWW.B.com.\n\nhttps://c.com/x\nx\nb\xc3\xbccher.de\n",
     b"# c\r\n*.a.com\r\nb@c.de\r\n192.0.2.1\r\n" * 3,
-    b"rank,domain\n1,a.com\n2,b.com\n3,\"c\nd\",x\n4,e.com\n",
+    b'rank,domain\n1,a.com\n2,b.com\n3,"c\nd",x\n4,e.com\n',
     b'"Domain";"Note"\n"a.com";"x;y"\n"b.com";"""q"""\n',
     b"127.0.0.1 localhost\n0.0.0.0 a.com b.com # x\n::1 ip6-all\n",
     b"[Adblock Plus]\n! c\n||a.com^\n@@||b.com^\n/x/\n##.ad\n||c.com^$important\n",
@@ -66,12 +66,12 @@ def fuzzed_file(rng: random.Random) -> bytes:
     """Make a file: a seed or noise, mutated, packed, mutated again."""
     inner = rng.choice(SEEDS) if rng.randrange(10) else rng.randbytes(rng.randrange(300))
     packed = rng.choice(PACKERS)(mutated(rng, inner))
-    return mutated(rng, packed) if rng.randrange(2) else packed
+    return packed if rng.randrange(3) else mutated(rng, packed)
 
 
 def test_no_file_breaks_the_loader(tmp_path: Path) -> None:
     """Of 10,000 broken files each loads with a balanced ledger, or is a `LoadError`."""
-    rng = random.Random(20_241_122)
+    rng = random.Random(1)  # Has a zip with a nameless member in it, among others.
     path = tmp_path / "fuzzed"
     started = time.monotonic()
     loaded = 0
@@ -97,5 +97,5 @@ def test_no_file_breaks_the_loader(tmp_path: Path) -> None:
         assert ledger.invalid == sum(report.reasons.values()), f"file {number}"
         assert {row[3] for row in sink.rejected} <= set(REASONS), f"file {number}"
         assert all(1 <= line <= ledger.lines for line in sink.names.values()), f"file {number}"
-    assert loaded > FILES / 4
-    assert time.monotonic() - started < 120
+    assert loaded > FILES / 6
+    assert time.monotonic() - started < 120  # A few seconds; more hints at quadratic time.

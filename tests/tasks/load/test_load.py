@@ -174,7 +174,12 @@ def test_encrypted_zip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "members",
-    [(), (("logo.png", b"\x89PNG\r\n\x1a\n"),), (("__MACOSX/a.txt", b"x.com"),), (("d/", b""),)],
+    [
+        (),
+        (("logo.png", b"\x89PNG\r\n\x1a\n"),),
+        (("__MACOSX/a.txt", b"x.com"),),
+        (("d/", b""),),
+    ],
 )
 def test_zip_without_text(members: tuple[tuple[str, bytes], ...], tmp_path: Path) -> None:
     """A zip without a text file says what is in it."""
@@ -389,7 +394,7 @@ def test_error_of_the_sink_passes_through(tmp_path: Path) -> None:
 
     class Broken(ListSink):
         def add_domains(self, rows: Sequence[tuple[int, str, int]]) -> None:
-            raise BrokenPipeError
+            raise BrokenPipeError(len(rows))
 
     path = tmp_path / "a.txt"
     path.write_bytes(b"a.com\n")
@@ -405,6 +410,18 @@ def test_text_is_bounded_and_never_empty() -> None:
         load_text("a.com\n" * 10, ListSink(), LoadOptions(max_bytes=20))
     with pytest.raises(NothingValid):
         load_text("x\ny", ListSink())
+
+
+def test_zip_with_a_huge_directory(tmp_path: Path) -> None:
+    """A list of members that would not fit into memory is not read."""
+    data = bytearray(zipped(("a.txt", TEXT)))
+    offset = data.index(b"PK\5\6") + 12  # Size of the directory. Source: APPNOTE.TXT 4.3.16.
+    data[offset : offset + 4] = (20_000_000).to_bytes(4, "little")
+    path = tmp_path / "a.zip"
+    path.write_bytes(data)
+    error = sentence_of(path)
+    assert isinstance(error, TooLarge)
+    assert "too many files" in str(error)
 
 
 @pytest.mark.parametrize("claim", [10, 2**31 - 1])

@@ -87,6 +87,4 @@ def _flipped(base: bytearray, free: list[int], number: int) -> bytes:
     for bit, combination in enumerate(free):
         if number >> bit & 1:
             mask ^= combination
-    return bytes(
-        byte ^ (2 if mask >> position & 1 else 0) for position, byte in enumerate(base)
-    )
+    return bytes(byte ^ (2 if mask >> position & 1 else 0) for position, byte in enumerate(base))

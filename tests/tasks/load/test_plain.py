@@ -11,13 +11,13 @@ LABELS = st.one_of(
     st.sampled_from(["xn--bcher-kva", "xn--", "a" * 63, "a" * 64, "-", "", "com", "COM", "7"]),
     st.sampled_from(sorted(SPECIAL_USE)),
 )
+NAMES = st.lists(LABELS, min_size=1, max_size=7).map(".".join)
 LINES = st.one_of(
-    st.tuples(st.lists(LABELS, min_size=1, max_size=7).map(".".join), st.sampled_from(["", ".", ".."]))
-    .map("".join),
+    st.tuples(NAMES, st.sampled_from(["", ".", ".."])).map("".join),
     st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=20),
     st.integers(240, 256).map(lambda size: ("a." * 128)[: size - 2] + "om"),
     st.integers(240, 256).map(lambda size: ("a." * 128)[: size - 2] + "om."),
-)  # fmt: skip
+)
 
 
 @given(st.lists(LINES, min_size=1, max_size=30))

@@ -144,4 +144,3 @@ def test_lines_go_on_over_the_files_of_a_zip(tmp_path: Path) -> None:
     assert sink.names == {"a.com": 1, "b.com": 2, "c.com": 3}
     assert sink.rejected == [(5, 0, "x", "single_label")]
     assert report.ledger.lines == 5
-

@@ -1,8 +1,9 @@
-"""A Prefect server, a name server and a home for the flows that a test runs."""
+"""A Prefect server, a name server and a home for the flows that a test runs, in any folder."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prefect.client.schemas.objects import State
@@ -51,4 +52,4 @@ def check(
     """Give `check-domains`, which returns its final state."""
     monkeypatch.setenv("ROLLCALL_NAMESERVERS", nameserver.address)
     with temporary_settings({PREFECT_API_URL: flow_server.api_url}):
-        yield lambda **parameters: check_domains(**parameters, return_state=True)
+        yield partial(cast("Check", check_domains), return_state=True)

@@ -1,0 +1,1 @@
+"""What Rollcall is measured by; `python -m benchmarks --help` lists it."""

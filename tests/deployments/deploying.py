@@ -1,0 +1,50 @@
+"""What an operator types to put the deployments of `prefect.yaml` on a server."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.services.prefect import PrefectServer
+
+__all__ = ["ROOT", "deploy", "flow_runs", "prefect"]
+
+#: Where `prefect.yaml` is.
+ROOT = Path(__file__).parents[2]
+
+
+def prefect(server: PrefectServer, *words: str) -> str:
+    """Run Prefect's command line in the repository, and return what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *words],
+        cwd=ROOT,
+        env=dict(server.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def deploy(server: PrefectServer) -> str:
+    """
+    Make the work pool and every deployment, as `make deploy` does.
+
+    Returns:
+        The id of `check-domains/on-demand`.
+    """
+    prefect(server, "work-pool", "create", "checks", "--type", "process", "--overwrite")
+    prefect(server, "--no-prompt", "deploy", "--all")
+    url = f"{server.api_url}/deployments/name/check-domains/on-demand"
+    return str(httpx.get(url).raise_for_status().json()["id"])
+
+
+def flow_runs(server: PrefectServer, deployment_id: str) -> list[dict[str, Any]]:
+    """Return the flow runs of a deployment."""
+    body = {"deployments": {"id": {"any_": [deployment_id]}}, "limit": 200}
+    answer = httpx.post(f"{server.api_url}/flow_runs/filter", json=body, timeout=30)
+    found: list[dict[str, Any]] = answer.raise_for_status().json()
+    return found

@@ -1,0 +1,140 @@
+"""Runs whose process is killed, and the same command typed again."""
+
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from demo.nameserver import NameServer
+from tests.deployments.running import Environment, ask, start, statuses, wait_for
+from tests.services.prefect import PrefectServer
+
+DOMAINS = 3_000
+#: Enough that the most of them are not checked yet when some are.
+PACE = {"ROLLCALL_DNS_QUERIES_PER_SECOND": "300"}
+COMMITTED = "SELECT name FROM results"
+#: Number, list, whether it is done, and its results.
+RUNS = """
+SELECT number, list_id, ended_at IS NOT NULL,
+       (SELECT count(*) FROM results WHERE run = runs.number)
+FROM runs ORDER BY number
+"""
+#: When the lists of runs were loaded.
+LOADING = "SELECT loaded_at FROM lists JOIN runs ON runs.list_id = lists.id"
+#: Whether a list is whole, and its domains.
+LISTS = """
+SELECT loaded_at IS NOT NULL, (SELECT count(*) FROM domains WHERE list_id = lists.id) FROM lists
+"""
+
+
+@pytest.fixture
+def environment(home: Path, nameserver: NameServer, flow_server: PrefectServer) -> Environment:
+    """Give the surroundings of all processes of a test."""
+    return {
+        "ROLLCALL_HOME": str(home),
+        "ROLLCALL_NAMESERVERS": nameserver.address,
+        "PREFECT_API_URL": flow_server.api_url,
+        "PREFECT_HOME": str(home / "prefect"),
+    }
+
+
+def a_file(folder: Path, count: int = DOMAINS) -> Path:
+    """Write names that resolve at the first question, into a file of the test's own name."""
+    path = folder / f"{folder.name}.txt"
+    path.write_text("".join(f"n{number}.pages.dev\n" for number in range(count)))
+    return path
+
+
+def states(server: PrefectServer, name: str) -> list[str]:
+    """Return the states of the flow runs of a name, the oldest first."""
+    body = {"flow_runs": {"name": {"any_": [name]}}, "sort": "EXPECTED_START_TIME_ASC"}
+    answer = httpx.post(f"{server.api_url}/flow_runs/filter", json=body, timeout=30)
+    return [run["state_name"] for run in answer.raise_for_status().json()]
+
+
+def counts(nameserver: NameServer) -> Counter[str]:
+    """Count the questions by name."""
+    found: Counter[str] = Counter()
+    for (name, _, _), times in nameserver.queries.items():
+        found[name] += times
+    return found
+
+
+def test_the_same_command_goes_on_after_a_kill(
+    environment: Environment,
+    home: Path,
+    nameserver: NameServer,
+    flow_server: PrefectServer,
+    tmp_path: Path,
+) -> None:
+    """After `kill -9` no committed domain is asked again; every domain has one row."""
+    file, out = a_file(tmp_path), tmp_path / "results.csv"
+    words = [str(file), "--out", str(out)]
+    killed = start(environment | PACE, *words)
+    wait_for(killed, lambda: len(ask(home, COMMITTED)) >= 300)
+    killed.kill()
+    killed.communicate()
+    committed = {name for (name,) in ask(home, COMMITTED)}
+    assert 300 <= len(committed) < DOMAINS
+    assert not out.exists()
+    before = counts(nameserver)
+
+    again = start(environment, *words)
+    said, errors = again.communicate()
+    assert again.returncode == 0, errors
+    after = counts(nameserver)
+    assert {name for name in committed if after[name] != before[name]} == set()
+    assert Counter(statuses(out)) == {
+        (f"n{number}.pages.dev", "resolves"): 1 for number in range(DOMAINS)
+    }
+    assert [run[2:] for run in ask(home, RUNS)] == [(1, DOMAINS)]
+    assert "unique" in said
+    assert states(flow_server, file.name) == ["Crashed", "Completed"]
+
+
+def test_a_second_process_leaves_a_living_run_alone(
+    environment: Environment,
+    home: Path,
+    flow_server: PrefectServer,
+    tmp_path: Path,
+) -> None:
+    """While a run is alive the same command makes a run of its own; both come to their end."""
+    count = 300
+    file = a_file(tmp_path, count)
+    pace = {"ROLLCALL_DNS_QUERIES_PER_SECOND": "30"}
+    living = start(environment | pace, str(file), "--out", str(tmp_path / "first.csv"))
+    wait_for(living, lambda: len(ask(home, COMMITTED)) > 0)
+    second = start(environment, str(file), "--out", str(tmp_path / "second.csv"))
+    _, errors = second.communicate()
+    assert second.returncode == 0, errors
+    assert living.poll() is None
+    _, errors = living.communicate()
+    assert living.returncode == 0, errors
+    assert [run[2:] for run in ask(home, RUNS)] == [(1, count), (1, count)]
+    assert states(flow_server, file.name) == ["Completed", "Completed"]
+    first_rows, second_rows = (statuses(tmp_path / f"{name}.csv") for name in ("first", "second"))
+    assert first_rows == second_rows
+    assert len(first_rows) == count
+
+
+def test_a_kill_while_the_list_is_loaded_leaves_nothing(
+    environment: Environment, home: Path, tmp_path: Path
+) -> None:
+    """Half a list is thrown away: the same command loads it anew, and checks each domain once."""
+    file, out = tmp_path / "half.txt", tmp_path / "results.csv"
+    # Many lines take long to read, few names are soon checked.
+    names = "".join(f"n{number}.pages.dev\n" for number in range(200))
+    file.write_text(names * 5_000)
+    killed = start(environment, str(file), "--out", str(out))
+    wait_for(killed, lambda: ask(home, LOADING) == [(None,)])
+    killed.kill()
+    killed.communicate()
+    assert ask(home, LOADING) == [(None,)]
+
+    again = start(environment, str(file), "--out", str(out))
+    _, errors = again.communicate()
+    assert again.returncode == 0, errors
+    assert ask(home, LISTS) == [(1, 200)]
+    assert [run[2:] for run in ask(home, RUNS)] == [(1, 200)]
+    assert len(statuses(out)) == 200
