@@ -22,8 +22,8 @@ from database.errors import DatabaseUnreachable, database_errors
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: Seconds that a writer waits for another one on SQLite, which has one at a time.
 BUSY_SECONDS = 60
-#: kB of SQLite's page cache for each connection; what a bulk load profits from.
-CACHE_KB = 64 * 1024
+#: kB of SQLite's page cache for each connection; rows come in the order of the key, so it is enough.
+CACHE_KB = 16 * 1024
 #: A number of ours for PostgreSQL's advisory lock.
 MIGRATION_LOCK = 0x526F6C6C
 #: Connections for as many threads as have batches under way, and some more.

@@ -1,5 +1,6 @@
 """`make run`: sets the surroundings, then hands over to `deployments.terminal`."""
 
+import signal
 import sys
 
 from deployments import embedded
@@ -8,6 +9,8 @@ from deployments import embedded
 def main() -> int:
     """Run the main job on the file that the command line names; returns the exit code."""
     embedded.prepare()
+    # Ended by a supervisor as by Ctrl-C: else Prefect's temporary server would outlive us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Prefect reads its settings when it is imported.
     from deployments import terminal
 

@@ -26,8 +26,9 @@ from tasks.progress import listener
 from tasks.report import printable, text_report
 from tasks.source import Request
 
-#: What `main` returns: every domain has its result, something broke, the input cannot be used.
-DONE, BROKEN, REFUSED = 0, 1, 2
+#: What `main` returns: every domain has its result, something broke, the input cannot be used, and
+#: what shells give to a program that was interrupted.
+DONE, BROKEN, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), REFUSED)
     except DatabaseError as error:
         return _fail(str(error), BROKEN)
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command goes on where it stopped", INTERRUPTED)
     return _tell(state)
 
 

@@ -34,15 +34,16 @@ async def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) 
     return isinstance(await state.aresult(raise_on_failure=False), TRANSIENT)
 
 
-@task(
-    name="check",
-    task_run_name="{batch[title]}",
-    retries=RETRIES,
-    retry_delay_seconds=exponential_backoff(2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_transient,
-    cache_policy=NO_CACHE,
-)
+#: For a task that goes on where it stopped: it is tried again while that helps.
+PATIENT: dict[str, Any] = {
+    "retries": RETRIES,
+    "retry_delay_seconds": exponential_backoff(2),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_transient,
+}
+
+
+@task(name="check", task_run_name="{batch[title]}", cache_policy=NO_CACHE, **PATIENT)
 def check_batch(batch: dict[str, Any]) -> dict[str, int]:
     """
     Check the domains of a batch that have no result yet, and write their results.

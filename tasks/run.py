@@ -24,6 +24,7 @@ from database.engine import open_database
 from database.errors import DatabaseError, ListMissing
 from database.lists import StoredList
 from database.runs import StoredRun, end_run, open_run
+from tasks.check import PATIENT
 from tasks.errors import InputError
 from tasks.export import check_result_file, write_result_file
 from tasks.load import LoadError
@@ -79,7 +80,7 @@ def begin(request: Request, checks: Sequence[str], out: str) -> Iterator[Job]:
         )
 
 
-@task(name="report", task_run_name="report", cache_policy=NO_CACHE)
+@task(name="report", task_run_name="report", cache_policy=NO_CACHE, **PATIENT)
 def finish(job: Job, stored: StoredList) -> RunSummary:
     """
     Write the result file and the report, and close the run.

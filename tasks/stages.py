@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from commands.registry import command_named
 from database.batches import Stage, pending_count, pending_ranges
 from database.engine import open_database
+from database.errors import DatabaseUnreachable
 from database.lists import StoredList
 from database.results import status_counts
 from database.runs import StoredRun
@@ -24,6 +25,8 @@ from tasks.window import sliding_window
 
 #: Seconds before the unsure names are asked again: time for a name server to recover.
 PAUSE_SECONDS = 1.0
+#: Seconds before each new try when the database is away, as long as a batch of its own tries.
+PATIENCE = (2, 4, 8, 16, 32)
 
 
 def check_all(
@@ -31,6 +34,8 @@ def check_all(
 ) -> Mapping[str, int]:
     """
     Check every domain of a list that has no final result yet.
+
+    Where the database is away for a while, this goes on where it stopped.
 
     Args:
         run: The run that the results are of.
@@ -43,8 +48,20 @@ def check_all(
 
     Raises:
         BatchesFailed: Some batches failed for good.
-        DatabaseError: The database cannot be used.
+        DatabaseError: The database cannot be used, or is away for more than a minute.
     """
+    for seconds in PATIENCE:
+        try:
+            return _check_all(run, stored, check, settings)
+        except DatabaseUnreachable as error:
+            get_run_logger().warning("%s. Going on in %d s.", error, seconds)
+            time.sleep(seconds)
+    return _check_all(run, stored, check, settings)
+
+
+def _check_all(
+    run: StoredRun, stored: StoredList, check: str, settings: Settings
+) -> Mapping[str, int]:
     engine = open_database(settings.database)
     first = Stage(run=run.number, list_id=stored.id, check=check)
     second = Stage(run=run.number, list_id=stored.id, check=check, second_pass=True)

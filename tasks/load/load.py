@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -12,7 +11,7 @@ from typing import Final
 
 from tasks.load.blocks import BlockCutter
 from tasks.load.collect import Collector
-from tasks.load.containers import open_file, open_streams, unreadable
+from tasks.load.containers import open_file, open_streams
 from tasks.load.deduplicate import Deduplicator
 from tasks.load.detect import Layout, detect_layout, make_reader
 from tasks.load.encodings import known_encoding, sniff_encoding
@@ -58,15 +57,10 @@ def load_file(
     Raises:
         LoadError: The file cannot be used; the sink has heard nothing.
     """
-    with open_file(path) as file:
-        try:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-        except OSError as fault:
-            raise unreadable(path, fault) from fault
-        with closing(_Load(options, temporary_directory, progress)) as load:
-            load.read(open_streams(file, options.max_bytes))
-            return load.hand_over(sink, sha256=sha256)
+    loading = closing(_Load(options, temporary_directory, progress))
+    with open_file(path) as file, loading as load:
+        load.read(open_streams(file, options.max_bytes))
+        return load.hand_over(sink)
 
 
 def load_text(text: str, sink: Sink, options: LoadOptions = DEFAULT_OPTIONS) -> LoadReport:
@@ -88,7 +82,7 @@ def load_text(text: str, sink: Sink, options: LoadOptions = DEFAULT_OPTIONS) -> 
     pieces = Budget(options.max_bytes).spend(iter([data]))
     with closing(_Load(options)) as load:
         load.read(iter([Stream(pieces)]), encoding="utf-8")
-        return load.hand_over(sink, sha256=hashlib.sha256(data).hexdigest())
+        return load.hand_over(sink)
 
 
 class _Load:
@@ -123,17 +117,17 @@ class _Load:
             if stream.damage:
                 self._damage.append(stream.damage)
 
-    def hand_over(self, sink: Sink, *, sha256: str) -> LoadReport:
+    def hand_over(self, sink: Sink) -> LoadReport:
         """Give everything to the sink and close the books."""
         if not self._collector.valid:
-            raise self._nothing(sha256)
+            raise self._nothing()
         unique = 0
         for rows in _batches(self._names.rows()):
             sink.add_domains(rows)
             unique += len(rows)
         for rejected in self._rejected.batches():
             sink.add_rejected(rejected)
-        return self._report(unique, sha256)
+        return self._report(unique)
 
     def close(self) -> None:
         """Give the room on the disk back."""
@@ -149,14 +143,13 @@ class _Load:
         if self._cutter.cut_off is not None:
             self._collector.cut_off(self._cutter.lines, self._cutter.cut_off)
 
-    def _report(self, unique: int, sha256: str) -> LoadReport:
+    def _report(self, unique: int) -> LoadReport:
         ledger = self._collector.ledger(lines=self._cutter.lines, unique=unique)
         ledger.check(one_name_a_line=all(one.format != "hosts" for one in self._detected))
         return LoadReport(
             detected=_summary(self._detected),
             ledger=ledger,
             reasons=dict(self._collector.reasons.most_common()),
-            sha256=sha256,
             truncated=self._truncated(),
         )
 
@@ -166,14 +159,14 @@ class _Load:
         kept = self._cutter.lines
         return f"{self._damage[0].capitalize()}: the {kept:,} lines before that were kept."
 
-    def _nothing(self, sha256: str) -> Exception:
+    def _nothing(self) -> Exception:
         """Word why there is nothing to hand over."""
         if self._damage:
             what = self._damage[0].capitalize()
             return ArchiveDamaged(f"{what} and no valid name came out of it: upload it again.")
         if not self._cutter.lines:
             return FileEmpty("There is nothing in it: give one domain name a line.")
-        report = self._report(0, sha256)
+        report = self._report(0)
         ledger = report.ledger
         reasons = (
             f"{count:,} {REASONS[reason]}"

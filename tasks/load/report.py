@@ -101,7 +101,5 @@ class LoadReport:
     ledger: Ledger
     #: Reason of `reasons.REASONS` -> names rejected for it, most frequent first.
     reasons: dict[str, int]
-    #: Of the file as it is on the disk, in hexadecimal digits.
-    sha256: str
     #: Why the archive ended early while what came before it was kept, a sentence; else None.
     truncated: str | None = None

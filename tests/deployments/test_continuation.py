@@ -1,5 +1,6 @@
 """Runs whose process is killed, and the same command typed again."""
 
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -29,13 +30,15 @@ SELECT loaded_at IS NOT NULL, (SELECT count(*) FROM domains WHERE list_id = list
 
 
 @pytest.fixture
-def environment(home: Path, nameserver: NameServer, flow_server: PrefectServer) -> Environment:
+def environment(
+    home: Path, nameserver: NameServer, flow_server: PrefectServer, tmp_path: Path
+) -> Environment:
     """Give the surroundings of all processes of a test."""
     return {
         "ROLLCALL_HOME": str(home),
         "ROLLCALL_NAMESERVERS": nameserver.address,
         "PREFECT_API_URL": flow_server.api_url,
-        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_HOME": str(tmp_path / "prefect"),
     }
 
 
@@ -116,6 +119,25 @@ def test_a_second_process_leaves_a_living_run_alone(
     first_rows, second_rows = (statuses(tmp_path / f"{name}.csv") for name in ("first", "second"))
     assert first_rows == second_rows
     assert len(first_rows) == count
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on(
+    environment: Environment,
+    home: Path,
+    flow_server: PrefectServer,
+    tmp_path: Path,
+    how: signal.Signals,
+) -> None:
+    """Ctrl-C, or a supervisor's end, is one line and exit code 130; the run is shown as crashed."""
+    file = a_file(tmp_path)
+    process = start(environment | PACE, str(file), "--out", str(tmp_path / "results.csv"))
+    wait_for(process, lambda: len(ask(home, COMMITTED)) > 0)
+    process.send_signal(how)
+    said, errors = process.communicate()
+    assert (process.returncode, said) == (130, "")
+    assert errors.strip() == "error: interrupted; the same command goes on where it stopped"
+    assert states(flow_server, file.name) == ["Crashed"]
 
 
 def test_a_kill_while_the_list_is_loaded_leaves_nothing(

@@ -1,5 +1,4 @@
 import gzip
-import hashlib
 import os
 import random
 import subprocess
@@ -150,6 +149,8 @@ def test_only_blanks(tmp_path: Path) -> None:
         (gzip.compress(b"GIF89a" + bytes(100)), "a GIF picture"),
         (random.Random(1).randbytes(5000), "binary data"),
     ],
+    # Not the data: a packed file holds the time, and each process of the tests would have its own.
+    ids=lambda value: value if isinstance(value, str) else "file",
 )
 def test_binary(data: bytes, what: str, tmp_path: Path) -> None:
     """A file that is no text is called what it is."""
@@ -339,10 +340,9 @@ def test_temporary_directory_is_full(tmp_path: Path) -> None:
 
 
 def test_report(tmp_path: Path) -> None:
-    """The report has the digest of the file as it is on the disk, and what was rewritten."""
+    """The report counts what was rewritten."""
     data = gzip.compress("*.a.com\nhttp://b.com\nx@c.com\nbücher.de\na_b.com\na.com\n".encode())
     report, sink = load_bytes(tmp_path, data)
-    assert report.sha256 == hashlib.sha256(data).hexdigest()
     assert report.ledger == Ledger(
         lines=6, blank=0, comment=0, lines_with_names=6, names=6, invalid=0, duplicate=1, unique=5,
         flags={"from_email": 1, "from_url": 1, "idn": 1, "underscore": 1, "wildcard_stripped": 1},
