@@ -22,7 +22,7 @@ from database.errors import DatabaseUnreachable, database_errors
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: Seconds that a writer waits for another one on SQLite, which has one at a time.
 BUSY_SECONDS = 60
-#: kB of SQLite's page cache for each connection; rows come in the order of the key, so it is enough.
+#: kB of SQLite's page cache for each connection. Rows come in the order of the key: it is enough.
 CACHE_KB = 16 * 1024
 #: A number of ours for PostgreSQL's advisory lock.
 MIGRATION_LOCK = 0x526F6C6C

@@ -57,8 +57,7 @@ def load_file(
     Raises:
         LoadError: The file cannot be used; the sink has heard nothing.
     """
-    loading = closing(_Load(options, temporary_directory, progress))
-    with open_file(path) as file, loading as load:
+    with open_file(path) as file, closing(_Load(options, temporary_directory, progress)) as load:
         load.read(open_streams(file, options.max_bytes))
         return load.hand_over(sink)
 
