@@ -63,18 +63,21 @@ async def _work(
 
 
 async def _one(command: Command[Any, Any], payload: str) -> Outcome:
-    limit = asyncio.timeout(command.time_limit_seconds)
+    limit: asyncio.Timeout | None = None
     try:
         execution = command.prepare(payload)
-        async with limit:
+        if command.time_limit_seconds is None:
             output = await command.execute(execution)
+        else:
+            async with asyncio.timeout(command.time_limit_seconds) as limit:
+                output = await command.execute(execution)
         return command.interpret(output)
     except asyncio.CancelledError as error:
         if _is_cancelled():
             raise
         return _failed(command, error)
     except Exception as error:  # noqa: BLE001 - one domain must not take its neighbours down
-        if limit.expired():
+        if limit is not None and limit.expired():
             text = f"not done within {command.time_limit_seconds} s"
             return Outcome(status=command.expired_status, error=text)
         return _failed(command, error)

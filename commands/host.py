@@ -39,7 +39,7 @@ class Host(Command[str, Lookup]):
     statuses = STATUSES
     good = frozenset({"resolves"})
     unsure = UNSURE
-    in_flight = 100
+    in_flight = 40
     #: Each question is bounded by itself; a name may wait long for its server's next free slot.
     time_limit_seconds = None
 

@@ -23,6 +23,8 @@ _REPLACE = (
     )
     + ", checked_at = excluded.checked_at, final = excluded.final WHERE NOT results.final"
 )
+#: `json.dumps` with options would make an encoder for every row.
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 _ADD = "DO UPDATE SET count = counters.count + excluded.count"
 COLUMNS = (
     "slot",
@@ -154,7 +156,7 @@ def result_rows(engine: Engine, run: int, rows_at_once: int) -> Iterator[list[tu
 
 def _as_stored(row: tuple[Any, ...]) -> tuple[Any, ...]:
     slot, name, status, answer, error, attempts, decided_by, latency, checked_at, final = row
-    text = None if answer is None else _storable(json.dumps(answer, ensure_ascii=False))
+    text = None if answer is None else _storable(_as_json(answer))
     error = None if error is None else _storable(error)
     # Naive UTC text: SQLite keeps it as it is, and PostgreSQL's session is set to UTC.
     moment = datetime.fromtimestamp(checked_at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -16,10 +16,10 @@ ONE_EACH = 250
 MOST_BATCHES = 250
 #: ... until batches have grown to this many domains.
 LARGEST_BATCH = 5_000
-#: Domains under way at once, in batches waiting or running; bounds what a dying process leaves.
+#: Domains in batches waiting or running; bounds what a dying process leaves ...
 WINDOW_DOMAINS = 5_000
-#: Batches under way at once.
-MOST_UNDER_WAY, LEAST_UNDER_WAY = 32, 4
+#: ... and batches: the `in_flight` of the least of them together is what a name server is asked.
+MOST_UNDER_WAY, LEAST_UNDER_WAY = 32, 12
 
 
 class Batch(BaseModel):

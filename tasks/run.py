@@ -101,7 +101,7 @@ def finish(job: Job, stored: StoredList) -> RunSummary:
     )
     end_run(engine, job.run.number)
     create_markdown_artifact(markdown_report(summary), "report", stored.name)
-    get_run_logger().info("%s Results: %s.", summary.headline, summary.file)
+    get_run_logger().info("%s. Results: %s.", summary.headline, summary.file)
     return summary
 
 

@@ -26,7 +26,7 @@ from tasks.window import sliding_window
 #: Seconds before the unsure names are asked again: time for a name server to recover.
 PAUSE_SECONDS = 1.0
 #: Seconds before each new try when the database is away, as long as a batch of its own tries.
-PATIENCE = ()
+PATIENCE = (2, 4, 8, 16, 32)
 
 
 def check_all(

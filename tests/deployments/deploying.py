@@ -9,7 +9,7 @@ import httpx
 
 from tests.services.prefect import PrefectServer
 
-__all__ = ["ROOT", "deploy", "flow_runs", "prefect"]
+__all__ = ["ROOT", "deploy", "flow_runs", "prefect", "undeploy"]
 
 #: Where `prefect.yaml` is.
 ROOT = Path(__file__).parents[2]
@@ -36,10 +36,18 @@ def deploy(server: PrefectServer) -> str:
     Returns:
         The id of `check-domains/on-demand`.
     """
-    prefect(server, "work-pool", "create", "checks", "--type", "process", "--overwrite")
+    prefect(server, "work-pool", "create", "checks", "--type", "process")
     prefect(server, "--no-prompt", "deploy", "--all")
     url = f"{server.api_url}/deployments/name/check-domains/on-demand"
     return str(httpx.get(url).raise_for_status().json()["id"])
+
+
+def undeploy(server: PrefectServer) -> None:
+    """Take the deployments and the pool away again, with the runs that nobody has begun."""
+    deployments = httpx.post(f"{server.api_url}/deployments/filter", json={}).raise_for_status()
+    for deployment in deployments.json():
+        httpx.delete(f"{server.api_url}/deployments/{deployment['id']}").raise_for_status()
+    httpx.delete(f"{server.api_url}/work_pools/checks").raise_for_status()
 
 
 def flow_runs(server: PrefectServer, deployment_id: str) -> list[dict[str, Any]]:

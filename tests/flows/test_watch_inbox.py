@@ -2,20 +2,29 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.deployments.deploying import deploy, flow_runs
+import pytest
+
+from tests.deployments.deploying import deploy, flow_runs, undeploy
 from tests.services.prefect import PrefectServer
 
 WATCH = [sys.executable, "-c", "from flows.watch_inbox import watch_inbox; watch_inbox()"]
 FILES = 12
 
 
+@pytest.fixture
+def deployment(flow_server: PrefectServer) -> Iterator[str]:
+    """Give the id of `check-domains/on-demand`, which no worker runs."""
+    yield deploy(flow_server)
+    undeploy(flow_server)
+
+
 def test_overlapping_watchers_start_one_run_a_file(
-    flow_server: PrefectServer, tmp_path: Path
+    flow_server: PrefectServer, deployment: str, tmp_path: Path
 ) -> None:
     """Two flows at once over one inbox make one run for each file, of the file where it now is."""
-    deployment = deploy(flow_server)
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     for number in range(FILES):
