@@ -28,14 +28,17 @@ class StoredRun:
     ended_at: datetime | None
 
 
-def open_run(engine: Engine, run_id: UUID, fingerprint: str, checks: list[Any]) -> StoredRun:
+def open_run(
+    engine: Engine, run_id: UUID, fingerprint: str | None, checks: list[Any]
+) -> StoredRun:
     """
     Return the run of a flow run, and make it if there is none yet.
 
     Args:
         engine: The database.
         run_id: The flow run's id; a retried flow run comes with the same one.
-        fingerprint: Of the input, by which an interrupted run of the same file is found again.
+        fingerprint: Of the input, by which an interrupted run of the same file is found again;
+            None where only its own flow run may go on with it.
         checks: What is to be checked, as JSON.
     """
     asked = select(runs).where(runs.c.id == run_id)

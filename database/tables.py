@@ -96,7 +96,9 @@ runs = Table(
     Column("number", Key, primary_key=True),
     #: The id of the flow run.
     Column("id", Uuid, nullable=False, unique=True),
-    Column("fingerprint", String(64), nullable=False, index=True),
+    #: Of the input, by which an interrupted run from a terminal is found again; None for a
+    #: deployment's, which is retried under its own id.
+    Column("fingerprint", String(64), index=True),
     Column("list_id", Key, ForeignKey("lists.id", ondelete="SET NULL")),
     Column("checks", JSON, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False, default=now),

@@ -56,7 +56,9 @@ def continued(request: Request, checks: Sequence[str]) -> Iterator[Run]:
         def run(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> State[Any]:
             told = dict(parameters)
             with get_client(sync_client=True) as client:
-                created = client.create_flow_run(flow, parameters=told, state=Pending())
+                created = client.create_flow_run(
+                    flow, name=Path(request.file).name, parameters=told, state=Pending()
+                )
                 if alone and fingerprint is not None:
                     engine = open_database(settings.database)
                     before = adopt_run(engine, created.id, fingerprint, list(checks))

@@ -1,11 +1,9 @@
 """The main flow: a file of domains in, who answers out."""
 
-from pathlib import PurePath
 from typing import Any, Literal
 
 from prefect import flow
 from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -19,15 +17,8 @@ from tasks.stages import check_all
 Format = Literal["detect", "names", "csv", "hosts", "adblock", "zone"]
 
 
-def run_name() -> str:
-    """Name a run after what it checks."""
-    file = flow_run.parameters.get("file")
-    return PurePath(file).name if file else "pasted names"
-
-
 @flow(
     name="check-domains",
-    flow_run_name=run_name,
     description="Upload a list of domain names; see who answers.",
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_UNDER_WAY),  # type: ignore[arg-type]
 )
@@ -48,7 +39,8 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
     Args:
         file: A path on the machine that runs the flow, an http(s) URL, or `list:<id>` for a list
             that was loaded before.
-        checks: What is done with each domain, by name.
+        checks: What is done with each domain: `host`, `host-program`, or a command that another
+            package brings.
         domains: Instead of a file: the names themselves, one a line.
         work_queue: The queue that the batches go to.
         out: The result file; its ending says what it is: .csv, .jsonl or .parquet. Empty: a CSV

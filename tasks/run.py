@@ -14,7 +14,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from commands.environment import Environment
 from commands.errors import CommandError
@@ -74,7 +74,9 @@ def begin(request: Request, checks: Sequence[str], out: str) -> Iterator[Job]:
         source = find_source(request, settings, Path(folder))
         _try_checks(names, settings)
         engine = open_database(settings.database)
-        run = open_run(engine, UUID(flow_run.id), source.fingerprint, names)
+        # Only a run without a deployment may be gone on with by another flow run.
+        fingerprint = None if deployment.id else source.fingerprint
+        run = open_run(engine, UUID(flow_run.id), fingerprint, names)
         yield Job(
             run=run, source=source, settings=settings, checks=names, out=result_file, began=began
         )
@@ -100,7 +102,7 @@ def finish(job: Job, stored: StoredList) -> RunSummary:
         file=f"{rows:,} rows in {job.out}",
     )
     end_run(engine, job.run.number)
-    create_markdown_artifact(markdown_report(summary), "report", stored.name)
+    create_markdown_artifact(markdown_report(summary), "report", summary.headline)
     get_run_logger().info("%s. Results: %s.", summary.headline, summary.file)
     return summary
 

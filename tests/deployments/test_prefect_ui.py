@@ -107,6 +107,8 @@ def test_a_run_from_the_form_to_its_retry(
     again = wait(done(deployed, 2))
     assert (again["id"], again["state"]["message"]) == (run["id"], run["state"]["message"])
     assert asked(nameserver) == before
+    page.reload()
+    expect(page.get_by_text("Completed", exact=True).first).to_be_visible(timeout=PATIENCE)
     screenshot(page, tmp_path / "retried.png")
 
 

@@ -59,7 +59,7 @@ def upgrade() -> None:
         "runs",
         sa.Column("number", KEY, nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=True),
         sa.Column("list_id", KEY, nullable=True),
         sa.Column("checks", sa.JSON(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
