@@ -12,7 +12,9 @@ SERVICES := knot postgresql bind9-host chromium
 export RUN_FILE := $(value FILE)
 export RUN_OUT := $(or $(value OUT),results.csv)
 export RUN_CHECKS := $(or $(value CHECKS),host)
-unexport FILE OUT CHECKS
+export RUN_FORMAT := $(or $(value FORMAT),detect)
+export RUN_COLUMN := $(value COLUMN)
+unexport FILE OUT CHECKS FORMAT COLUMN
 
 .PHONY: help install run demo test lint bench lock services clean file-given
 
@@ -22,7 +24,8 @@ help: ## List these commands
 install: $(INSTALLED) ## Install everything into .venv
 
 run: file-given $(INSTALLED) ## Check a file of domain names: FILE=domains.txt [OUT=results.csv] [CHECKS=host,http]
-	@$(IN_VENV) -m deployments.run --out "$$RUN_OUT" --checks "$$RUN_CHECKS" -- "$$RUN_FILE"
+	@$(IN_VENV) -m deployments.run --out "$$RUN_OUT" --checks "$$RUN_CHECKS" \
+		--format "$$RUN_FORMAT" --column "$$RUN_COLUMN" -- "$$RUN_FILE"
 
 demo: $(INSTALLED) ## The same with a bundled file and a bundled name server, without a network
 	@$(IN_VENV) -m demo

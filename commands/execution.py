@@ -71,7 +71,7 @@ async def _one(command: Command[Any, Any], payload: str) -> Outcome:
         else:
             async with asyncio.timeout(command.time_limit_seconds) as limit:
                 output = await command.execute(execution)
-        return command.interpret(output)
+        return _listed(command, command.interpret(output))
     except asyncio.CancelledError as error:
         if _is_cancelled():
             raise
@@ -81,6 +81,14 @@ async def _one(command: Command[Any, Any], payload: str) -> Outcome:
             text = f"not done within {command.time_limit_seconds} s"
             return Outcome(status=command.expired_status, error=text)
         return _failed(command, error)
+
+
+def _listed(command: Command[Any, Any], outcome: Outcome) -> Outcome:
+    """Refuse a status that the command does not list: the sums of a report would not add up."""
+    if outcome.status not in command.statuses:
+        message = f"{command.name} does not list its status '{outcome.status}'"
+        raise ValueError(message)
+    return outcome
 
 
 def _is_cancelled() -> bool:

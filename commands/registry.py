@@ -43,7 +43,20 @@ def command_named(name: str) -> type[Command[Any, Any]]:
     if not (isinstance(command, type) and issubclass(command, Command)):
         message = f"command '{name}': {point.value} is no subclass of commands.command.Command"
         raise BrokenCommand(message)
+    _check_words(name, command)
     return command
+
+
+def _check_words(name: str, command: type[Command[Any, Any]]) -> None:
+    """Find now what would break a run at its very end."""
+    known = set(command.statuses)
+    used = {command.failed_status, command.expired_status} | command.good | command.unsure
+    if command.name != name:
+        message = f"command '{name}' calls itself '{command.name}'; both must be the same"
+        raise BrokenCommand(message)
+    if missing := sorted(used - known):
+        message = f"command '{name}' does not list its statuses {', '.join(missing)}"
+        raise BrokenCommand(message)
 
 
 @cache

@@ -6,18 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Engine,
-    Select,
-    Subquery,
-    and_,
-    exists,
-    func,
-    literal,
-    select,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, Engine, Select, and_, exists, func, literal, select, tuple_
 
 from database.engine import reading
 from database.tables import domains, results
@@ -70,11 +59,12 @@ def pending_ranges(engine: Engine, stage: Stage, size: int) -> Iterator[Range]:
         slot, name = statement.selected_columns
         rows = statement.order_by(slot, name).limit(size).subquery()
         with reading(engine) as connection:
-            found = connection.execute(_ends(rows)).one_or_none()
-        if found is None:
+            found = connection.execute(select(rows.c.slot, rows.c.name)).all()
+        if not found:
             return
-        yield Range(first=(found[0], found[1]), last=(found[2], found[3]), count=found[4])
-        after = (found[2], found[3])
+        first, last = tuple(found[0]), tuple(found[-1])
+        yield Range(first=first, last=last, count=len(found))
+        after = last
 
 
 def pending_names(engine: Engine, stage: Stage, within: Range) -> list[tuple[int, str]]:
@@ -100,14 +90,6 @@ def _pending(stage: Stage) -> Select[Any]:
         )
     )
     return select(domains.c.slot, domains.c.name).where(domains.c.list_id == stage.list_id, ~done)
-
-
-def _ends(rows: Subquery) -> Select[Any]:
-    """Select the first and the last row, and how many there are; the database reads the others."""
-    key = (rows.c.slot, rows.c.name)
-    first = [func.first_value(column).over(order_by=key, rows=(None, None)) for column in key]
-    last = [func.last_value(column).over(order_by=key, rows=(None, None)) for column in key]
-    return select(*first, *last, func.count().over()).limit(1)
 
 
 def _key(statement: Select[Any]) -> ColumnElement[Any]:

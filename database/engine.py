@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 
 from database.errors import DatabaseUnreachable, database_errors
 
+EXAMPLE_URLS = "sqlite:///path or postgresql+psycopg2://user:password@host/database"
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: Seconds that a writer waits for another one on SQLite, which has one at a time.
 BUSY_SECONDS = 60
@@ -30,6 +31,17 @@ MIGRATION_LOCK = 0x526F6C6C
 POOL: dict[str, int] = {"pool_size": 10, "max_overflow": 30}
 
 
+#: A server that vanishes without a word is noticed within a minute, not after the kernel's hours.
+#: Seconds, but for `tcp_user_timeout`, which is in milliseconds. Times are written as naive text in
+#: UTC.
+POSTGRESQL = {
+    "options": "-c timezone=UTC",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 _lock = threading.Lock()
 
 
@@ -101,12 +113,12 @@ def _engine(url: str) -> Engine:
             return create_engine(
                 parsed,
                 pool_pre_ping=True,
-                # Times are written as naive text in UTC.
-                connect_args={"options": "-c timezone=UTC"},
+                connect_args=POSTGRESQL,
                 **POOL,
             )
     except (ArgumentError, ImportError, ValueError) as error:
-        message = f"ROLLCALL_DATABASE_URL is no database URL: {error}"
+        # Not the error's own words, which may quote a part of the password.
+        message = f"ROLLCALL_DATABASE_URL is no database URL: write {EXAMPLE_URLS}"
         raise DatabaseUnreachable(message) from error
     if parsed.database in {None, "", ":memory:"}:
         message = "ROLLCALL_DATABASE_URL names no file: write sqlite:///path"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
@@ -26,6 +27,10 @@ class StoredList:
     reasons: dict[str, int]
 
 
+#: A list that is still not loaded after so long has lost its process, and nobody came back for it.
+FORGOTTEN = timedelta(days=1)
+
+
 class ListWriter:
     """
     Writes a list's rows, in transactions of the loader's batches.
@@ -37,7 +42,11 @@ class ListWriter:
     def __init__(self, engine: Engine, name: str, fingerprint: str) -> None:
         """Make an empty list."""
         self._engine = engine
+        forgotten = now() - FORGOTTEN
         with transaction(engine) as connection:
+            connection.execute(
+                delete(lists).where(lists.c.loaded_at.is_(None), lists.c.created_at < forgotten)
+            )
             row = connection.execute(
                 insert(lists).values(name=name, fingerprint=fingerprint).returning(lists.c.id)
             )

@@ -11,6 +11,8 @@ from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from database.engine import reading, transaction
+from database.errors import ListMissing
+from database.lists import StoredList, read_list
 from database.tables import now, runs
 
 
@@ -28,9 +30,7 @@ class StoredRun:
     ended_at: datetime | None
 
 
-def open_run(
-    engine: Engine, run_id: UUID, fingerprint: str | None, checks: list[Any]
-) -> StoredRun:
+def open_run(engine: Engine, run_id: UUID, fingerprint: str | None, checks: list[Any]) -> StoredRun:
     """
     Return the run of a flow run, and make it if there is none yet.
 
@@ -53,6 +53,18 @@ def open_run(
         with reading(engine) as connection:
             row = connection.execute(asked).one()
     return StoredRun(number=row.number, id=row.id, list_id=row.list_id, ended_at=row.ended_at)
+
+
+def list_of_run(engine: Engine, run_id: UUID) -> StoredList | None:
+    """Return the list of a flow run, if it has one that was loaded to its end."""
+    with reading(engine) as connection:
+        list_id = connection.execute(select(runs.c.list_id).where(runs.c.id == run_id)).scalar()
+    if list_id is None:
+        return None
+    try:
+        return read_list(engine, list_id)
+    except ListMissing:
+        return None
 
 
 def use_list(engine: Engine, number: int, list_id: int) -> None:

@@ -27,7 +27,7 @@ from database.runs import adopt_run
 from tasks.errors import InputError
 from tasks.load import LoadError
 from tasks.settings import Settings
-from tasks.source import Request, file_fingerprint
+from tasks.source import Request, request_fingerprint, source_name
 
 #: Runs a flow with parameters, and returns its final state.
 Run = Callable[[Flow[..., Any], Mapping[str, Any]], State[Any]]
@@ -39,7 +39,7 @@ def continued(request: Request, checks: Sequence[str]) -> Iterator[Run]:
     Give a function that runs a flow in this process, and lets it go on where another stopped.
 
     Args:
-        request: What is to be checked; only a file on this machine can be gone on with.
+        request: What is to be checked.
         checks: The names of the checks.
 
     Yields:
@@ -57,7 +57,7 @@ def continued(request: Request, checks: Sequence[str]) -> Iterator[Run]:
             told = dict(parameters)
             with get_client(sync_client=True) as client:
                 created = client.create_flow_run(
-                    flow, name=Path(request.file).name, parameters=told, state=Pending()
+                    flow, name=source_name(request.file), parameters=told, state=Pending()
                 )
                 if alone and fingerprint is not None:
                     engine = open_database(settings.database)
@@ -82,7 +82,7 @@ def _close(client: SyncPrefectClient, before: UUID | None, successor: str) -> No
 
 def _fingerprint(request: Request) -> str | None:
     try:
-        return file_fingerprint(Path(request.file).expanduser(), request)
+        return request_fingerprint(request)
     except LoadError:
         return None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, get_args
 
+import httpx
 from prefect.client.schemas.objects import State
 from rich.console import Console
 from rich.progress import (
@@ -50,6 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
             )
     except InputError as error:
         return _fail(str(error), REFUSED)
+    except UnicodeError:
+        return _fail("the name of the file is no UTF-8; give it another one", REFUSED)
+    except httpx.HTTPError as error:
+        return _fail(f"Prefect's server (PREFECT_API_URL) cannot be reached: {error}", BROKEN)
     except DatabaseError as error:
         return _fail(str(error), BROKEN)
     except KeyboardInterrupt:

@@ -8,9 +8,8 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks.batch import MOST_UNDER_WAY
-from tasks.errors import BatchesFailed
 from tasks.lists import load_list
-from tasks.run import FAILURES, REFUSALS, begin, finish
+from tasks.run import EXPECTED, begin, finish, refused
 from tasks.source import Request
 from tasks.stages import check_all
 
@@ -62,9 +61,6 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
                 check_all(job.run, stored, check, job.settings)
             summary = finish(job, stored)
         return Completed(message=summary.headline, data=summary)
-    except REFUSALS as error:
+    except EXPECTED as error:
         get_run_logger().error("%s", error)
-        return Failed(name="Refused", message=str(error))
-    except (*FAILURES, BatchesFailed) as error:
-        get_run_logger().error("%s", error)
-        return Failed(message=str(error))
+        return Failed(name="Refused" if refused(error) else "Failed", message=str(error))

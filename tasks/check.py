@@ -72,7 +72,7 @@ def check_batch(batch: dict[str, Any]) -> dict[str, int]:
 def _check(told: Batch, command: Command[Any, Any], engine: Any) -> Counter[str]:
     slots = {name: slot for slot, name in pending_names(engine, told.stage, told.range)}
     statuses: Counter[str] = Counter()
-    chunks = Chunks(command, tuple(slots))
+    chunks = Chunks(command, tuple(slots), run=told.run)
     for chunk in chunks:
         rows = [_row(told, command, slots[finished.payload], finished) for finished in chunk]
         save_results(engine, told.run, told.check, rows)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
+from weakref import WeakSet
 
 from commands import execution
 from commands.command import Command
@@ -14,8 +17,20 @@ from commands.loop import submit
 
 #: A chunk is handed on when it holds this many results ...
 CHUNK_SIZE = 1_000
-#: ... or when its first one has waited so long, in seconds: what a dying process loses.
+#: ... or so often, in seconds: what a dying process loses.
 CHUNK_SECONDS = 1.0
+
+#: Run -> what is under way for it in this process.
+_under_way: dict[int, WeakSet[Future[Any]]] = {}
+_lock = threading.Lock()
+
+
+def cancel_batches(run: int) -> None:
+    """Stop what is under way for a run in this process; what was not handed on is not done."""
+    with _lock:
+        works = list(_under_way.pop(run, ()))
+    for work in works:
+        work.cancel()
 
 
 class Chunks:
@@ -25,13 +40,14 @@ class Chunks:
     Chunks, because handing over single results would wake the writing thread for each.
     """
 
-    def __init__(self, command: Command[Any, Any], names: Sequence[str]) -> None:
-        """Begin at once, in the process's event loop."""
+    def __init__(self, command: Command[Any, Any], names: Sequence[str], *, run: int = 0) -> None:
+        """Begin at once, in the process's event loop; `run` is the number to cancel it by."""
         self._chunk: list[Finished] = []
-        self._began = time.monotonic()
         self._queue: SimpleQueue[list[Finished] | None] = SimpleQueue()
         self._work = submit(self._run(command, names))
         self._work.add_done_callback(lambda _: self._queue.put(None))
+        with _lock:
+            _under_way.setdefault(run, WeakSet()).add(self._work)
 
     def __iter__(self) -> Iterator[list[Finished]]:
         """Yield the chunks; at the end raise what kept the command from running at all."""
@@ -49,18 +65,26 @@ class Chunks:
         return self._work.result()
 
     async def _run(self, command: Command[Any, Any], names: Sequence[str]) -> Mapping[str, int]:
-        async with command:
-            await execution.run(command, names, self._add)
-        self._hand_over()
+        clock = asyncio.create_task(self._tick())
+        try:
+            async with command:
+                await execution.run(command, names, self._add)
+        finally:
+            clock.cancel()
+            self._hand_over()
         return command.counters()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(CHUNK_SECONDS)
+            self._hand_over()
 
     def _add(self, finished: Finished) -> None:
         self._chunk.append(finished)
-        waited = time.monotonic() - self._began
-        if len(self._chunk) >= CHUNK_SIZE or waited > CHUNK_SECONDS:
+        if len(self._chunk) >= CHUNK_SIZE:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        self._queue.put(self._chunk)
-        self._chunk = []
-        self._began = time.monotonic()
+        if self._chunk:
+            self._queue.put(self._chunk)
+            self._chunk = []

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Engine
 
 from database.results import FILE_COLUMNS, result_rows
-from tasks.errors import InputError
+from tasks.errors import InputError, OutputError
 
 Rows = list[tuple[Any, ...]]
 #: Rows in memory at once; a row group of a Parquet file.
@@ -74,7 +74,7 @@ def write_result_file(engine: Engine, run: int, path: Path) -> int:
         How many rows.
 
     Raises:
-        InputError: There is no room for it, or it cannot be written.
+        OutputError: There is no room for it, or it cannot be written.
     """
     path = path.expanduser().absolute()
     try:
@@ -84,8 +84,8 @@ def write_result_file(engine: Engine, run: int, path: Path) -> int:
     except OSError as error:
         # Arrow's errors have words of their own, and some no number.
         reason = os.strerror(error.errno) if error.errno else str(error)
-        message = f"the result file {path} cannot be written: {reason}"
-        raise InputError(message) from error
+        message = f"the result file {path} cannot be written: {reason}; run it again when it can"
+        raise OutputError(message) from error
 
 
 @contextmanager

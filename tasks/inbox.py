@@ -42,10 +42,13 @@ def start_runs(inbox: Path, settle_seconds: float, start: Callable[[Path, str], 
     """
     for folder in (WAITING, TAKEN):
         (inbox / folder).mkdir(parents=True, exist_ok=True)
-    for file in _settled(inbox, settle_seconds):
-        _claim(inbox, file)
     names: list[str] = []
     failures: list[Exception] = []
+    for file in _settled(inbox, settle_seconds):
+        try:
+            _claim(inbox, file)
+        except OSError as error:
+            failures.append(error)
     for waiting in sorted((inbox / WAITING).iterdir()):
         try:
             names += [file.name for file in _finish(inbox, waiting, start)]
@@ -63,7 +66,7 @@ def _settled(inbox: Path, seconds: float) -> Iterator[Path]:
         if file.name.startswith(".") or file.name.endswith(_UNFINISHED):
             continue
         # Another watcher may take it between two looks.
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             found = file.stat()
             if S_ISREG(found.st_mode) and time.time() - found.st_mtime >= seconds:
                 yield file
@@ -76,9 +79,12 @@ def _claim(inbox: Path, file: Path) -> None:
     waiting.touch()
     try:
         file.rename(folder / file.name)
-    except FileNotFoundError:  # another watcher was quicker
+    except OSError as error:
         waiting.unlink()
         folder.rmdir()
+        # Otherwise another watcher was quicker.
+        if not isinstance(error, FileNotFoundError):
+            raise
 
 
 def _finish(inbox: Path, waiting: Path, start: Callable[[Path, str], None]) -> Iterator[Path]:

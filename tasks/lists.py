@@ -15,10 +15,11 @@ from database.errors import DatabaseError
 from database.lists import ListWriter, StoredList, discard_list, find_list, read_list
 from database.runs import StoredRun, use_list
 from tasks import load
+from tasks.errors import InputError
 from tasks.progress import reading
 from tasks.report import LEDGER
 from tasks.settings import Settings
-from tasks.source import DETECT, Source
+from tasks.source import DETECT, Source, file_stamp
 
 
 def load_list(run: StoredRun, source: Source, settings: Settings) -> StoredList:
@@ -43,7 +44,7 @@ def _load_task(run: StoredRun, source: Source, settings: Settings) -> Any:
     """Load; what the user can mend ends the task in one line, not in a traceback."""
     try:
         return _loaded(run, source, settings)
-    except (load.LoadError, DatabaseError) as error:
+    except (load.LoadError, InputError, DatabaseError) as error:
         return Failed(message=str(error), data=error)
 
 
@@ -79,6 +80,7 @@ def _load(run: StoredRun, source: Source, settings: Settings) -> StoredList:
     use_list(engine, run.number, writer.id)
     try:
         report = _read(source, writer, settings)
+        _check_unchanged(source)
     except BaseException:
         discard_list(engine, writer.id)
         raise
@@ -91,6 +93,13 @@ def _load(run: StoredRun, source: Source, settings: Settings) -> StoredList:
     return read_list(engine, writer.id)
 
 
+def _check_unchanged(source: Source) -> None:
+    """Keep a file that is still being written from going by the digest of another content."""
+    if source.path is not None and file_stamp(source.path) != source.stamp:
+        message = f"{source.name} changed while it was read; try again when it is complete"
+        raise InputError(message)
+
+
 def _read(source: Source, writer: ListWriter, settings: Settings) -> load.LoadReport:
     request = source.request
     column = request.column.strip()
@@ -100,5 +109,11 @@ def _read(source: Source, writer: ListWriter, settings: Settings) -> load.LoadRe
         column=int(column) if column.isdecimal() else column or None,
     )
     if source.path is not None:
-        return load.load_file(source.path, writer, options, progress=reading)
+        return load.load_file(
+            source.path,
+            writer,
+            options,
+            progress=reading,
+            temporary_directory=settings.scratch_folder(),
+        )
     return load.load_text(request.domains, writer, options)

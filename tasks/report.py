@@ -19,7 +19,6 @@ def markdown_report(summary: RunSummary) -> str:
     stored = summary.stored
     parts = [
         f"# {_plain(stored.name)}",
-        _plain(summary.headline),
         (
             f"Read as: {_plain(stored.description)}. Took {summary.seconds:,.1f} s. "
             f"Results: {_plain(summary.file)}."
@@ -50,8 +49,7 @@ def text_report(summary: RunSummary) -> str:
         lines += [f"  {status:<10}{n:>12,}" for status, n in check.statuses.items()]
         lines += [f"  {key}: {n:,}" for key, n in check.counters.items()]
     unique = ledger["unique"]
-    pace = f"{unique / summary.seconds:,.0f} domains/s" if summary.seconds else ""
-    lines += ["", f"{unique:,} domains in {summary.seconds:,.1f} s ({pace}). {summary.file}"]
+    lines += ["", f"{unique:,} domains in {summary.seconds:,.1f} s. Results: {summary.file}"]
     return "\n".join(printable(line) for line in lines)
 
 

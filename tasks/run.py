@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
+from sqlalchemy import Engine
 
 from commands.environment import Environment
 from commands.errors import CommandError
@@ -23,23 +25,31 @@ from commands.registry import make
 from database.engine import open_database
 from database.errors import DatabaseError, ListMissing
 from database.lists import StoredList
-from database.runs import StoredRun, end_run, open_run
+from database.runs import StoredRun, end_run, list_of_run, open_run
 from tasks.check import PATIENT
-from tasks.errors import InputError
+from tasks.chunks import cancel_batches
+from tasks.errors import BatchesFailed, InputError, OutputError
 from tasks.export import check_result_file, write_result_file
-from tasks.load import LoadError
+from tasks.load import LoadError, TemporaryDirectoryFull
 from tasks.report import markdown_report
 from tasks.settings import Settings
-from tasks.source import Request, Source, find_source
+from tasks.source import Request, Source, find_source, request_fingerprint
 from tasks.summary import RunSummary, summarize
 
-#: What a user can mend before anything was checked.
-REFUSALS = (InputError, LoadError, CommandError, ListMissing)
-#: What stopped a run that may go on later.
-FAILURES = (DatabaseError,)
+#: What a flow ends with in one line, without a traceback.
+EXPECTED = (InputError, OutputError, LoadError, CommandError, DatabaseError, BatchesFailed)
+#: Those of them that a user can mend before anything was checked ...
+_REFUSALS = (InputError, LoadError, CommandError, ListMissing)
+#: ... but for these, which are not about the request.
+_BREAKS = (TemporaryDirectoryFull,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def refused(error: BaseException) -> bool:
+    """Say whether the request cannot be met; otherwise something broke, and it may go on later."""
+    return isinstance(error, _REFUSALS) and not isinstance(error, _BREAKS)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A run that has begun."""
 
@@ -70,16 +80,37 @@ def begin(request: Request, checks: Sequence[str], out: str) -> Iterator[Job]:
     names = list(dict.fromkeys(checks))
     result_file = Path(out) if out else settings.home / "results" / f"{flow_run.id}.csv"
     check_result_file(result_file)
-    with tempfile.TemporaryDirectory(prefix="rollcall-") as folder:
-        source = find_source(request, settings, Path(folder))
+    engine = open_database(settings.database)
+    with tempfile.TemporaryDirectory(dir=settings.scratch_folder()) as folder:
+        source = _loaded_source(engine, request) or find_source(request, settings, Path(folder))
         _try_checks(names, settings)
-        engine = open_database(settings.database)
         # Only a run without a deployment may be gone on with by another flow run.
-        fingerprint = None if deployment.id else source.fingerprint
+        fingerprint = None if deployment.id else source.resumed_by
         run = open_run(engine, UUID(flow_run.id), fingerprint, names)
-        yield Job(
-            run=run, source=source, settings=settings, checks=names, out=result_file, began=began
-        )
+        try:
+            yield Job(run, source, settings, names, result_file, began)
+        finally:
+            # After an interruption the process would otherwise wait for its batches.
+            cancel_batches(run.number)
+
+
+def _loaded_source(engine: Engine, request: Request) -> Source | None:
+    """
+    Return the list of a run that is retried, if it was loaded.
+
+    A run is of one list: what a file or a URL holds by now is another one.
+    """
+    stored = list_of_run(engine, UUID(flow_run.id))
+    if stored is None:
+        return None
+    digest = request_fingerprint(Request(file=f"list:{stored.id}"))
+    return Source(
+        name=stored.name,
+        fingerprint=digest,
+        resumed_by=digest,
+        request=request,
+        list_id=stored.id,
+    )
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, **PATIENT)
@@ -88,23 +119,26 @@ def finish(job: Job, stored: StoredList) -> RunSummary:
     Write the result file and the report, and close the run.
 
     Raises:
-        InputError: The result file cannot be written.
+        OutputError: The result file cannot be written.
         LedgerBroken: The results do not add up.
     """
     engine = open_database(job.settings.database)
-    rows = write_result_file(engine, job.run.number, job.out)
-    summary = summarize(
-        engine,
-        job.run,
-        stored,
-        job.checks,
-        seconds=time.monotonic() - job.began,
-        file=f"{rows:,} rows in {job.out}",
-    )
+    seconds = time.monotonic() - job.began
+    summary = summarize(engine, job.run, stored, job.checks, seconds=seconds, file=str(job.out))
+    write_result_file(engine, job.run.number, job.out)
+    _show(summary)
+    # Last: until then an interrupted run is one that can be gone on with.
     end_run(engine, job.run.number)
-    create_markdown_artifact(markdown_report(summary), "report", summary.headline)
     get_run_logger().info("%s. Results: %s.", summary.headline, summary.file)
     return summary
+
+
+def _show(summary: RunSummary) -> None:
+    try:
+        create_markdown_artifact(markdown_report(summary), "report", summary.headline)
+    except httpx.HTTPError as error:
+        # The results are there; the work is not to fail because its report cannot be shown.
+        get_run_logger().warning("The report cannot be shown: %s", error)
 
 
 def _try_checks(names: Sequence[str], settings: Settings) -> None:

@@ -87,6 +87,21 @@ class Settings(BaseSettings):
         """The folder that is watched for files."""
         return (self.inbox or self.home / "inbox").expanduser().resolve()
 
+    def scratch_folder(self) -> Path:
+        """
+        Return the folder for files that go with the process: a large list does not fit /tmp.
+
+        Raises:
+            InputError: It cannot be made.
+        """
+        folder = self.home.expanduser().resolve() / "tmp"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"ROLLCALL_HOME: {folder} cannot be made: {error.strerror}"
+            raise InputError(message) from error
+        return folder
+
     def environment(self, *, second_pass: bool) -> Environment:
         """Return what the commands of a batch are told."""
         return Environment(

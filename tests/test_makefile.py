@@ -52,7 +52,8 @@ def test_run_wants_a_file(house: Path) -> None:
 def test_any_file_name_comes_through(house: Path, file: str) -> None:
     """A file name reaches the job as it was typed, whatever is in it."""
     result = make("run", f"FILE={file}", "CHECKS=host,http", directory=house)
-    expected = ["--out", "results.csv", "--checks", "host,http", "--", file]
+    reading = ["--format", "detect", "--column", ""]
+    expected = ["--out", "results.csv", "--checks", "host,http", *reading, "--", file]
     assert (result.returncode, result.stdout.strip()) == (0, str(expected))
 
 

@@ -19,7 +19,7 @@ TRIES = 2
 _found: dict[tuple[str, ...], tuple[float, tuple[str, ...]]] = {}
 
 
-async def answering(servers: tuple[str, ...]) -> tuple[str, ...]:
+async def answering(servers: tuple[str, ...], *, anew: bool = False) -> tuple[str, ...]:
     """
     Return those of the name servers that answer; any answer counts, also a refusal.
 
@@ -27,7 +27,7 @@ async def answering(servers: tuple[str, ...]) -> tuple[str, ...]:
         NoNameServerAnswers: None does.
     """
     asked_at, found = _found.get(servers, (-KEEP_SECONDS, ()))
-    if time.monotonic() - asked_at < KEEP_SECONDS:
+    if not anew and time.monotonic() - asked_at < KEEP_SECONDS:
         return found
     replies = await asyncio.gather(*(_answers(server) for server in servers))
     found = tuple(server for server, alive in zip(servers, replies, strict=True) if alive)

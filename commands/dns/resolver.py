@@ -45,7 +45,9 @@ class Resolver:
             BadNameServer: The setting is wrong.
             NoNameServerAnswers: None of them answers.
         """
-        servers = await answering(name_servers(self._environment.nameservers))
+        # The second pass is final, so it believes in no server that it has not heard just now.
+        configured = name_servers(self._environment.nameservers)
+        servers = await answering(configured, anew=self._environment.second_pass)
         timeout, tries, limit = SECOND_PASS if self._environment.second_pass else FIRST_PASS
         self._channels = tuple(
             Channel(server, timeout_seconds=timeout, tries=tries, limit_seconds=limit)

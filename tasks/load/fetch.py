@@ -129,10 +129,12 @@ def _parsed(source: str) -> httpx.URL:
     try:
         url = httpx.URL(source.strip())
     except (httpx.InvalidURL, UnicodeError, ValueError) as fault:
-        raise AddressInvalid(f"{source[:200]!r} is no URL: begin with https://.") from fault
+        raise AddressInvalid("This is no URL: begin with https://.") from fault
     is_host = _HOST.fullmatch(url.raw_host) and 0 < (url.port or 1) < 65_536
     if url.scheme not in _PORTS or not is_host:
-        raise AddressInvalid(f"{source[:200]!r} is no web address: begin with https://.")
+        # Without what stands before the host and behind the path: it may be a secret.
+        shown = f"{url.scheme}://{url.host}{url.path}"[:200]
+        raise AddressInvalid(f"{shown!r} is no web address: begin with https://.")
     return url
 
 
@@ -140,7 +142,7 @@ def _download(client: httpx.Client, url: httpx.URL, path: Path, max_bytes: int) 
     deadline = time.monotonic() + TOTAL_SECONDS
     for _hop in range(MAX_REDIRECTS + 1):
         with _answer(client, url) as response:
-            if response.is_redirect:
+            if response.has_redirect_location:
                 url = _parsed(str(url.join(response.headers["location"])))
                 continue
             if response.status_code != httpx.codes.OK:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import signal
 import subprocess
 import sys
 from array import array
@@ -85,6 +86,8 @@ class RemotePartitions:
 
 def serve() -> None:
     """Be the second process."""
+    # Ctrl-C reaches every process of a terminal; the first one decides, and closes the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
     directory = Path(sys.argv[1]) if sys.argv[1] else None
     try:

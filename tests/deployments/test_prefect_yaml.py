@@ -19,7 +19,7 @@ def test_a_deployment_runs_on_a_worker(deployed: Deployed, home: Path, tmp_path:
     )
     (run,) = flow_runs(deployed.server, deployed.deployment_id)
     assert run["state"]["type"] == "COMPLETED", deployed.worker.tail()
-    assert run["name"] == "names.txt"
+    assert run["parameters"]["file"] == str(tmp_path / "names.txt")
     assert run["state"]["message"] == "3 domains. host: 1 resolves, 1 nodata, 1 nxdomain"
     (results,) = (home / "results").glob("*.csv")
     assert results.stem == run["id"]

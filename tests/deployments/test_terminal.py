@@ -50,7 +50,7 @@ def test_an_empty_home_is_enough(tmp_path: Path, nameserver: NameServer) -> None
     assert ["unique", "2"] in lines
     assert ["resolves", "1"] in lines
     assert ["nxdomain", "1"] in lines
-    assert f"2 rows in {out}" in said
+    assert f"Results: {out}" in said
     assert statuses(out) == [("python.org", "resolves"), ("gone.example.net", "nxdomain")]
     # Prefect's own temporary server was one of them.
     assert children
@@ -64,7 +64,7 @@ def test_a_run_on_a_server_of_ones_own(
     (tmp_path / "names.csv").write_text("id,host\n1,python.org\n")
     words = ["names.csv", "--checks", "host, host-program", "--column", "host"]
     assert main(*words, "--format", "csv") == terminal.DONE
-    assert "2 rows in results.csv" in capsys.readouterr().out
+    assert "Results: results.csv" in capsys.readouterr().out
     assert statuses(tmp_path / "results.csv") == [("python.org", "resolves")] * 2
 
 

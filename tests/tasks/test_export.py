@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from database.batches import Stage
 from database.engine import open_database
 from database.results import FILE_COLUMNS, save_results
-from tasks.errors import InputError
+from tasks.errors import InputError, OutputError
 from tasks.export import check_result_file, write_result_file
 from tests.database.rows import CHECKED_AT, make_stage, result
 
@@ -166,7 +166,7 @@ def test_the_folder_is_made(tmp_path: Path) -> None:
 def test_the_folder_may_vanish(engine: Engine, stage: Stage, tmp_path: Path) -> None:
     """Where the folder is gone when the file is written, one line says which and why."""
     path = tmp_path / "gone" / "results.csv"
-    with pytest.raises(InputError, match=r"results\.csv cannot be written: No such file"):
+    with pytest.raises(OutputError, match=r"results\.csv cannot be written: No such file"):
         write_result_file(engine, stage.run, path)
 
 
@@ -175,13 +175,13 @@ ON_A_FULL_DISK = """
 import sys
 from pathlib import Path
 from database.engine import open_database
-from tasks.errors import InputError
+from tasks.errors import OutputError
 from tasks.export import write_result_file
 
 engine, run, path = open_database(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 try:
     write_result_file(engine, run, path)
-except InputError as error:
+except OutputError as error:
     print(error)
 print(sorted(entry.name for entry in path.parent.iterdir()), path.read_text())
 """
@@ -205,5 +205,5 @@ def test_a_file_appears_whole_or_not_at_all(engine: Engine, tmp_path: Path, endi
     )
     assert done.returncode == 0, done.stderr
     said, left = done.stdout.splitlines()
-    assert said == f"the result file {path} cannot be written: No space left on device"
+    assert said == f"the result file {path} cannot be written: No space left on device; run it again when it can"
     assert left == f"['results{ending}'] before"

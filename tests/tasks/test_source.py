@@ -7,7 +7,7 @@ import pytest
 from tasks.errors import InputError
 from tasks.load import LoadError
 from tasks.settings import Settings
-from tasks.source import Request, Source, file_fingerprint, find_source
+from tasks.source import Request, Source, find_source, request_fingerprint, source_name
 
 NAMES = "python.org\ngnu.org\n"
 
@@ -59,11 +59,32 @@ def test_a_fingerprint_is_of_the_bytes(file: Path, tmp_path: Path) -> None:
     """One changed byte in a large file makes another fingerprint."""
     large = tmp_path / "large.txt"
     large.write_bytes(b"a" * 3_000_000)
-    before = file_fingerprint(large, Request())
+    before = request_fingerprint(Request(file=str(large)))
     with large.open("r+b") as stream:
         stream.seek(2_999_999)
         stream.write(b"b")
-    assert file_fingerprint(large, Request()) != before
+    assert request_fingerprint(Request(file=str(large))) != before
+
+
+def test_a_url_is_known_again_by_its_words() -> None:
+    """The same URL read in the same way is the same request; another URL, or reading, is not."""
+    url = "https://example.org/list.csv"
+    requests = [Request(file=url), Request(file=f"{url}.gz"), Request(file=url, format="csv")]
+    assert len({request_fingerprint(request) for request in requests}) == len(requests)
+    assert request_fingerprint(Request(file=url)) == request_fingerprint(Request(file=f" {url} "))
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("/data/names.txt", "names.txt"),
+        ("https://user:word@example.org/a/list.csv?sig=SECRET#x", "list.csv"),
+        ("https://example.org", "list"),
+    ],
+)
+def test_a_source_is_called_by_its_last_part(file: str, name: str) -> None:
+    """No password and no query of a URL is in the name that people see."""
+    assert source_name(file) == name
 
 
 def test_names_that_no_encoding_holds_can_be_pasted(tmp_path: Path) -> None:
