@@ -96,6 +96,28 @@ class Made(Command):
     "crooked": ("def Made(:", "invalid syntax"),
     "raising": ("raise RuntimeError('not on this machine')", "not on this machine"),
     "foreign": ("class Made: pass", "no subclass"),
+    "misnamed": (
+        """
+from commands.command import Command
+
+class Made(Command):
+    name = "named"
+    statuses = ("timeout", "error")
+    good = frozenset()
+""",
+        "calls itself",
+    ),
+    "unlisted": (
+        """
+from commands.command import Command
+
+class Made(Command):
+    name = "unlisted"
+    statuses = ("open", "closed", "timeout")
+    good = frozenset({"open"})
+""",
+        "does not list its statuses error",
+    ),
     "function": ("def Made(options, environment): pass", "no subclass"),
 }
 TRY = """

@@ -122,6 +122,26 @@ def test_a_retried_run_repeats_nothing(
     assert domains(out) == NAMES
 
 
+def test_a_retried_run_keeps_its_list(
+    check: Check, nameserver: NameServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file that changed after the run had loaded it is not read again by the run's retry."""
+    monkeypatch.setenv("ROLLCALL_DNS_QUERIES_PER_SECOND", PACE)
+    file, out = tmp_path / "names.txt", tmp_path / "mounted" / "results.csv"
+    file.write_text("\n".join(NAMES))
+    parameters = {"file": str(file), "out": str(out)}
+    with get_client(sync_client=True) as client:
+        flow_run = client.create_flow_run(check_domains, parameters=parameters, state=Pending())
+    with in_the_middle(nameserver, lambda: shutil.rmtree(out.parent)):
+        assert run_again(flow_run).is_failed()
+    file.write_text("python.org\n")
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(flow_run.id, AwaitingRetry(), force=True)
+        flow_run = client.read_flow_run(flow_run.id)
+    assert run_again(flow_run).message == f"{len(NAMES)} domains. host: {len(NAMES)} resolves"
+    assert domains(out) == NAMES
+
+
 @pytest.fixture
 def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Give a batch of one domain, with its list and its run in a database of the test's own."""

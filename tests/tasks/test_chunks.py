@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import CancelledError
 from typing import Any, Self
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from commands.command import Command, Outcome
 from commands.environment import Environment
 from commands.errors import NoNameServerAnswers
-from tasks.chunks import CHUNK_SIZE, Chunks
+from tasks.chunks import CHUNK_SIZE, Chunks, cancel_batches
 
 NAMES = tuple(f"n{number}.org" for number in range(2_500))
 PATIENCE = 30.0
@@ -93,6 +94,19 @@ def test_what_keeps_a_command_from_running_reaches_the_caller() -> None:
     """An error on opening is raised to whoever asks for the results."""
     with pytest.raises(NoNameServerAnswers, match="none of them"):
         list(Chunks(Echo(opening=NoNameServerAnswers("none of them")), NAMES))
+
+
+def test_the_batches_of_a_run_can_be_stopped() -> None:
+    """What is under way for a run ends at once; another run's batches go on."""
+    stopped, other = Echo(blocks=True), Echo()
+    chunks, others = Chunks(stopped, NAMES, run=1), Chunks(other, NAMES, run=2)
+    next(iter(chunks))
+    cancel_batches(1)
+    with pytest.raises(CancelledError):
+        list(chunks)
+    assert stopped.closed.wait(PATIENCE)
+    assert stopped.executed < len(NAMES)
+    assert sum(map(len, others)) == len(NAMES)
 
 
 @pytest.mark.parametrize("how", ["closed", "raised"])

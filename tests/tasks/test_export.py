@@ -205,5 +205,6 @@ def test_a_file_appears_whole_or_not_at_all(engine: Engine, tmp_path: Path, endi
     )
     assert done.returncode == 0, done.stderr
     said, left = done.stdout.splitlines()
-    assert said == f"the result file {path} cannot be written: No space left on device; run it again when it can"
+    why = "No space left on device; run it again when it can"
+    assert said == f"the result file {path} cannot be written: {why}"
     assert left == f"['results{ending}'] before"

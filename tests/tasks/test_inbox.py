@@ -28,6 +28,17 @@ sys.stdin.readline()
 for _ in range(5):
     start_runs(inbox, 0, start)
 """
+#: Says what it starts, and what stopped it.
+TELLING = """
+import sys
+from pathlib import Path
+from tasks.inbox import start_runs
+
+try:
+    start_runs(Path(sys.argv[1]), 0, lambda file, claim: print(file.name))
+except ExceptionGroup as error:
+    print(type(error).__name__)
+"""
 #: Dies at the n-th call of what moves a file, makes a claim, or starts a run.
 DYING = """
 import os, sys
@@ -172,6 +183,21 @@ def test_an_inbox_that_is_not_there_is_made(tmp_path: Path, started: Started) ->
     """The first look makes the folder; nothing is started."""
     assert start_runs(tmp_path / "a" / "inbox", 0, started) == []
     assert (tmp_path / "a" / "inbox").is_dir()
+
+
+def test_a_file_that_cannot_be_moved_holds_up_no_other(inbox: Path) -> None:
+    """A file that the kernel will not move is told, and stays; the others are started."""
+    (inbox / "bad.txt").touch()
+    (inbox / "good.txt").touch()
+    # Nothing that is mounted can be renamed, not even by root.
+    mounted = 'mount --bind "$1/bad.txt" "$1/bad.txt" && exec "$2" -c "$3" "$1"'
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", mounted, "sh", str(inbox)]
+    done = subprocess.run(
+        [*command, sys.executable, TELLING], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["good.txt", "ExceptionGroup"], done.stderr
+    assert left(inbox) == ["bad.txt"]
+    assert list((inbox / WAITING).iterdir()) == []
 
 
 @pytest.fixture
