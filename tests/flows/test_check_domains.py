@@ -105,8 +105,8 @@ def test_many_domains_go_in_batches(check: Check, prefect_server: PrefectServer)
         for name in task_run_names(prefect_server, state.state_details.flow_run_id)
         if name.startswith("host ")
     ]
-    assert len(batches) == 200
-    assert all(" 3 domains from n" in name for name in batches)
+    assert len(batches) == 100
+    assert all(" 6 domains from n" in name for name in batches)
 
 
 def test_the_same_content_is_the_same_list(check: Check, tmp_path: Path) -> None:
