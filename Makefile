@@ -66,6 +66,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || deployments/debian-packages python3-venv
 	@echo 'Installing into $(VENV): a minute or two, once'
 	@$(PYTHON) -m venv $(VENV)
-	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# The lock is whole; left to itself, pip would look for a newer sqlalchemy[asyncio] than it pins.
+	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
