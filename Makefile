@@ -23,7 +23,7 @@ help: ## List these commands
 
 install: $(INSTALLED) ## Install everything into .venv
 
-run: file-given $(INSTALLED) ## Check a file of domain names: FILE=domains.txt [OUT=results.csv] [CHECKS=host,http]
+run: file-given $(INSTALLED) ## Check a file of domain names: FILE=domains.txt [OUT=results.csv] [CHECKS=host] [FORMAT=csv] [COLUMN=3]
 	@$(IN_VENV) -m deployments.run --out "$$RUN_OUT" --checks "$$RUN_CHECKS" \
 		--format "$$RUN_FORMAT" --column "$$RUN_COLUMN" -- "$$RUN_FILE"
 

@@ -11,8 +11,8 @@ from database.batches import Range, Stage
 
 #: Up to this many domains each has a task run of its own, named after it.
 ONE_EACH = 250
-#: Above that a check has at the most so many. Each costs Prefect, its server included, some 30 ms
-#: of a core: 100,000 domains in 250 task runs took a third longer than in 100 (`end_to_end`) ...
+#: Above that a check has at most so many, since each has a fixed cost in Prefect and its server.
+#: 100,000 domains in 250 took a third longer than in 100, by one comparison on a noisy machine ...
 MOST_BATCHES = 100
 #: ... until batches have grown to this many domains.
 LARGEST_BATCH = 5_000

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -16,7 +16,6 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
-from sqlalchemy import Engine
 
 from commands.environment import Environment
 from commands.errors import CommandError
@@ -33,7 +32,7 @@ from tasks.export import check_result_file, write_result_file
 from tasks.load import LoadError, TemporaryDirectoryFull
 from tasks.report import markdown_report
 from tasks.settings import Settings
-from tasks.source import Request, Source, find_source, request_fingerprint
+from tasks.source import Request, Source, find_source
 from tasks.summary import RunSummary, summarize
 
 #: What a flow ends with in one line, without a traceback.
@@ -82,7 +81,13 @@ def begin(request: Request, checks: Sequence[str], out: str) -> Iterator[Job]:
     check_result_file(result_file)
     engine = open_database(settings.database)
     with tempfile.TemporaryDirectory(dir=settings.scratch_folder()) as folder:
-        source = _loaded_source(engine, request) or find_source(request, settings, Path(folder))
+        stored = list_of_run(engine, UUID(flow_run.id))
+        if stored is None:
+            source = find_source(request, settings, Path(folder))
+        else:
+            # A run is of one list: what a file or a URL holds by now is another one.
+            again = Request(file=f"list:{stored.id}")
+            source = replace(find_source(again, settings, Path(folder)), name=stored.name)
         _try_checks(names, settings)
         # Only a run without a deployment may be gone on with by another flow run.
         fingerprint = None if deployment.id else source.resumed_by
@@ -92,25 +97,6 @@ def begin(request: Request, checks: Sequence[str], out: str) -> Iterator[Job]:
         finally:
             # After an interruption the process would otherwise wait for its batches.
             cancel_batches(run.number)
-
-
-def _loaded_source(engine: Engine, request: Request) -> Source | None:
-    """
-    Return the list of a run that is retried, if it was loaded.
-
-    A run is of one list: what a file or a URL holds by now is another one.
-    """
-    stored = list_of_run(engine, UUID(flow_run.id))
-    if stored is None:
-        return None
-    digest = request_fingerprint(Request(file=f"list:{stored.id}"))
-    return Source(
-        name=stored.name,
-        fingerprint=digest,
-        resumed_by=digest,
-        request=request,
-        list_id=stored.id,
-    )
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, **PATIENT)
