@@ -5,7 +5,7 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 #: Debian packages with the servers and programs that tests and benchmarks run.
-SERVICES := knot postgresql bind9-host chromium
+SERVICES := knot postgresql rabbitmq-server bind9-host chromium
 
 # Given values reach the recipes through the environment and unread by make, so that a file name
 # may hold spaces, quotes and dollars.

@@ -18,6 +18,7 @@ from playwright.sync_api import Page
 from tests.services.browser import open_browser
 from tests.services.postgres import Postgres, running_postgres
 from tests.services.prefect import SETTINGS, PrefectServer, running_prefect_server
+from tests.services.rabbitmq import Broker, running_rabbitmq
 
 
 def _leave_the_users_home() -> None:
@@ -53,6 +54,20 @@ def postgres() -> Iterator[Postgres]:
 def postgres_url(postgres: Postgres) -> Iterator[str]:
     """Give the SQLAlchemy URL of an empty database of the test's own."""
     with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[Broker]:
+    """Give a RabbitMQ broker; a test that stops it starts it again."""
+    with running_rabbitmq() as broker:
+        yield broker
+
+
+@pytest.fixture
+def amqp_url(rabbitmq: Broker) -> Iterator[str]:
+    """Give the URL of an empty virtual host of the test's own."""
+    with rabbitmq.virtual_host() as url:
         yield url
 
 
