@@ -28,7 +28,7 @@ from tests.services.processes import (
 
 __all__ = ["Broker", "running_rabbitmq"]
 
-#: It takes 4 s on an idle machine.
+#: It takes 6 s on an idle machine, and as long to stop.
 START_SECONDS = 120.0
 USER = "rollcall"
 #: How long the management API may take to have heard of a connection.
@@ -46,8 +46,11 @@ log.console.level = info
 log.file = false
 # Bytes. With the default, a machine that is short of disk would block publishers.
 disk_free_limit.absolute = 1000000
-# Milliseconds: how old what the management API tells may be.
+# How old what the management API tells may be, in milliseconds, and in seconds.
 collect_statistics_interval = 500
+management.sample_retention_policies.global.minute = 1
+management.sample_retention_policies.basic.minute = 1
+management.sample_retention_policies.detailed.minute = 1
 # Bytes; by default half a gigabyte is kept in memory before it is written to segments.
 raft.wal_max_size_bytes = 32000000
 """
