@@ -102,6 +102,9 @@ class Broker:
         """
         Start it with the data that it has, and wait until it answers; nothing if it runs.
 
+        For half a second after that, its quorum queues may have no leader yet: they refuse what is
+        published (nack) and count too few messages.
+
         Raises:
             ServerFailed: With the end of its log.
         """
