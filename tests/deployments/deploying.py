@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.services.prefect import PrefectServer
 
@@ -44,10 +46,14 @@ def deploy(server: PrefectServer) -> str:
 
 def undeploy(server: PrefectServer) -> None:
     """Take the deployments and the pool away again, with the runs that nobody has begun."""
-    deployments = httpx.post(f"{server.api_url}/deployments/filter", json={}).raise_for_status()
-    for deployment in deployments.json():
-        httpx.delete(f"{server.api_url}/deployments/{deployment['id']}").raise_for_status()
-    httpx.delete(f"{server.api_url}/work_pools/checks").raise_for_status()
+    with (
+        temporary_settings({PREFECT_API_URL: server.api_url}),
+        # It asks again when the server is busy (503).
+        get_client(sync_client=True) as client,
+    ):
+        for deployment in client.read_deployments():
+            client.delete_deployment(deployment.id)
+        client.delete_work_pool("checks")
 
 
 def flow_runs(server: PrefectServer, deployment_id: str) -> list[dict[str, Any]]:
