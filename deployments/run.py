@@ -1,5 +1,6 @@
 """`make run`: sets the surroundings, then hands over to `deployments.terminal`."""
 
+import logging
 import signal
 import sys
 
@@ -14,7 +15,11 @@ def main() -> int:
     # Prefect reads its settings when it is imported.
     from deployments import terminal
 
-    return terminal.main()
+    code = terminal.main()
+    # All is said. After an interruption, threads still end their domains, and what they log has no
+    # way to Prefect's server while the interpreter goes down: no traceback for each of them.
+    logging.raiseExceptions = False
+    return code
 
 
 if __name__ == "__main__":
