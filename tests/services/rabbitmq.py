@@ -1,7 +1,6 @@
 """A RabbitMQ broker of one's own, with its management API, on loopback only."""
 
 import contextlib
-import os
 import secrets
 import shutil
 import socket
@@ -25,6 +24,7 @@ from tests.services.processes import (
     start,
     wait_until,
 )
+from tests.services.rabbitmq_settings import write_settings
 
 __all__ = ["Broker", "running_rabbitmq"]
 
@@ -33,31 +33,6 @@ START_SECONDS = 120.0
 USER = "rollcall"
 #: How long the management API may take to have heard of a connection.
 LISTED_SECONDS = 30.0
-CONFIGURATION = """\
-listeners.tcp.1 = 127.0.0.1:{port}
-management.tcp.ip = 127.0.0.1
-management.tcp.port = {management_port}
-default_user = {user}
-default_pass = {password}
-default_user_tags.administrator = true
-loopback_users = none
-log.console = true
-log.console.level = info
-log.file = false
-# Bytes. With the default, a machine that is short of disk would block publishers.
-disk_free_limit.absolute = 1000000
-# How old what the management API tells may be, in milliseconds, and in seconds.
-collect_statistics_interval = 500
-management.sample_retention_policies.global.minute = 1
-management.sample_retention_policies.basic.minute = 1
-management.sample_retention_policies.detailed.minute = 1
-# Bytes; by default half a gigabyte is kept in memory before it is written to segments.
-raft.wal_max_size_bytes = 32000000
-"""
-#: Two cores are enough, and waiting does not need one.
-ERLANG = (
-    "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
-)
 
 
 class Broker:
@@ -75,7 +50,14 @@ class Broker:
         self.password = secrets.token_hex(16)
         self._management_port = free_port()
         self._directory = directory
-        self._environment = self._write(epmd_port)
+        self._environment = write_settings(
+            directory,
+            port=self.port,
+            management_port=self._management_port,
+            epmd_port=epmd_port,
+            user=USER,
+            password=self.password,
+        )
         self._server: Server | None = None
 
     @property
@@ -237,25 +219,6 @@ class Broker:
             end_all(helpers)
             self._server = None
 
-    def _write(self, epmd_port: int) -> dict[str, str]:
-        """Write its configuration and return the environment that leads to it."""
-        configuration, plugins = self._directory / "rabbitmq.conf", self._directory / "plugins"
-        configuration.write_text(
-            CONFIGURATION.format(
-                port=self.port,
-                management_port=self._management_port,
-                user=USER,
-                password=self.password,
-            )
-        )
-        plugins.write_text("[rabbitmq_management].\n")
-        return _environment(self._directory, epmd_port) | {
-            "RABBITMQ_NODENAME": f"rollcall-{self.port}@localhost",
-            "RABBITMQ_DIST_PORT": str(free_port()),
-            "RABBITMQ_CONFIG_FILE": str(configuration),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
-        }
-
 
 @contextlib.contextmanager
 def running_rabbitmq() -> Iterator[Broker]:
@@ -290,22 +253,3 @@ def _program() -> str:
 def _listens(port: int) -> bool:
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
     return True
-
-
-def _environment(directory: Path, epmd_port: int) -> dict[str, str]:
-    private = ("RABBITMQ_", "ERL_", "PREFECT_", "ROLLCALL_")
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(private)}
-    return ours | {
-        # Erlang's cookie is there.
-        "HOME": str(directory),
-        "ERL_EPMD_PORT": str(epmd_port),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        # Not that of the machine: there is no such file.
-        "RABBITMQ_CONF_ENV_FILE": str(directory / "none"),
-        "RABBITMQ_MNESIA_BASE": str(directory / "data"),
-        "RABBITMQ_LOG_BASE": str(directory / "log"),
-        "RABBITMQ_PID_FILE": str(directory / "pid"),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG,
-        # Its script then becomes the server, instead of waiting for it as a shell.
-        "RUNNING_UNDER_SYSTEMD": "true",
-    }
