@@ -1,0 +1,8 @@
+"""Work pools fed by RabbitMQ, for Prefect 3."""
+
+from prefect_rabbitmq.credentials import RabbitMQCredentials
+from prefect_rabbitmq.task_runner import RabbitMQTaskRunner
+from prefect_rabbitmq.versions import on_new_code
+from prefect_rabbitmq.worker import RabbitMQWorker
+
+__all__ = ["RabbitMQCredentials", "RabbitMQTaskRunner", "RabbitMQWorker", "on_new_code"]

@@ -1,0 +1,294 @@
+"""
+A worker's messages: taken from RabbitMQ, run one by one in another process, acknowledged after.
+
+A session of a `Link`: everything here happens on the link's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from pika import SelectConnection
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Crashed
+
+from prefect_rabbitmq import metrics
+from prefect_rabbitmq.execution import end_task_run, task_run_id
+from prefect_rabbitmq.flow_runs import FlowRuns, Standing
+from prefect_rabbitmq.jobs import Job, Jobs
+from prefect_rabbitmq.lane import Delivery, Lane, Source
+from prefect_rabbitmq.link import Link
+from prefect_rabbitmq.messages import Malformed, Message
+from prefect_rabbitmq.outcomes import reply_of
+from prefect_rabbitmq.outlet import Outlet
+from prefect_rabbitmq.settings import Limits
+from prefect_rabbitmq.standings import Standings
+from prefect_rabbitmq.supervisor import Supervisor
+
+logger = logging.getLogger("prefect.rabbitmq.consumer")
+
+#: How often a message may kill its process while it runs alone, before it is a dead letter.
+MOST_DEATHS = 3
+#: Deliveries after which a message is run alone: it may be what kills whole workers.
+SUSPECT_DELIVERIES = 3
+#: Seconds that a task gets to stop, before its process is killed.
+CANCEL_SECONDS = 8.0
+
+
+class Consumer:
+    """Takes messages from the work queues of a pool, and has them run."""
+
+    def __init__(self, pool: str, exhausted: Callable[[str], Any]) -> None:
+        """
+        Prepare; it takes nothing before it was configured.
+
+        Args:
+            pool: The work pool.
+            exhausted: Called with the reason when a limit was reached and all that it had is done.
+        """
+        self._pool = pool
+        self._exhausted = exhausted
+        self._limits = Limits()
+        self._sources: dict[str, Source] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._jobs = Jobs()
+        self._outlet = Outlet(pool)
+        self._process = Supervisor(self)
+        self._connection: SelectConnection | None = None
+        self._standings = Standings()
+        self._watch = FlowRuns(lambda read: self._link.call(self._flow_runs_read, read))
+        self._handled = 0
+        self._began = time.monotonic()
+        self._draining = ""
+        self._link: Link
+
+    # --- what the worker says -----------------------------------------------
+
+    def begin(self, link: Link) -> None:
+        """Begin, with a link that this is the session of."""
+        self._link = self._process.link = self._outlet.link = link
+        self._watch.start()
+        link.start()
+        link.call(self._tick)
+
+    def configure(self, sources: Iterable[Source], limits: Limits) -> None:
+        """Take from these work queues, and no others, within these limits."""
+        self._sources = {source.work_queue: source for source in sources}
+        self._limits = limits
+        self._process.configure(limits)
+        self._open_lanes()
+
+    def give_back(self) -> None:
+        """Take no more, and give back what has not begun."""
+        self._stop_taking("The worker stops")
+        for job in list(self._jobs.waiting.values()):
+            job.delivery.give_back()
+            del self._jobs.waiting[job.tag]
+
+    def abandon(self) -> None:
+        """Stop what runs; RabbitMQ gives it to others."""
+        self._cancel(self._jobs.lose())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._jobs and not self._outlet
+
+    def close(self) -> None:
+        """End the tasks' process, which gets a moment to send its logs; from any thread."""
+        self._watch.stop()
+        self._process.stop(CANCEL_SECONDS)
+
+    # --- the session ----------------------------------------------------------
+
+    def opened(self, connection: SelectConnection) -> None:
+        """Open the outlet, then take messages."""
+        self._connection = connection
+        self._outlet.open(connection, self._open_lanes)
+
+    def lost(self, reason: str) -> None:
+        """Stop what can no longer be acknowledged, and drop what was taken ahead."""
+        metrics.RECONNECTS.labels(self._pool).inc()
+        logger.debug("Dropping %d messages: %s", len(list(self._jobs)), reason)
+        self._connection = None
+        self._outlet.lost()
+        self._lanes.clear()
+        self._cancel(self._jobs.lose())
+        self._pump()
+
+    def _open_lanes(self) -> None:
+        if self._connection is None or not self._connection.is_open or self._draining:
+            return
+        for lane in list(self._lanes.values()):
+            if self._sources.get(lane.source.work_queue) != lane.source:
+                self._close_lane(lane)
+        if not self._process.is_ready or not self._outlet.is_open:
+            return
+        prefetch = self._limits.concurrency + self._limits.prefetch
+        for name, source in self._sources.items():
+            if name not in self._lanes:
+                lane = Lane(self._pool, source, self._link.later, self._arrived)
+                self._lanes[name] = lane
+                lane.open(self._connection, prefetch)
+
+    def _close_lane(self, lane: Lane) -> None:
+        """Take no more from a work queue that is paused or gone; what waits goes back."""
+        del self._lanes[lane.source.work_queue]
+        lane.close()
+        for job in self._jobs.waiting_of(lane):
+            job.delivery.give_back()
+            del self._jobs.waiting[job.tag]
+
+    def _stop_taking(self, reason: str) -> None:
+        if not self._draining:
+            self._draining = reason
+            logger.info("%s: finishing %d messages.", reason, len(list(self._jobs)))
+        for lane in self._lanes.values():
+            lane.close()
+
+    # --- messages -------------------------------------------------------------
+
+    def _arrived(self, delivery: Delivery) -> None:
+        try:
+            message = Message.decode(delivery.body)
+        except Malformed as error:
+            self._reject(delivery, f"malformed: {error}")
+            return
+        job = self._jobs.add(delivery, message, alone=delivery.deliveries >= SUSPECT_DELIVERIES)
+        if delivery.deliveries >= self._limits.delivery_limit:
+            self._give_up(job, f"delivered {delivery.deliveries} times without an end")
+        self._pump()
+
+    def _pump(self) -> None:
+        """Start what can be started; and see whether all is done."""
+        self._watch.want(self._jobs.flow_runs())
+        while self._process.is_ready and (job := self._next()):
+            self._jobs.start(job)
+            self._process.run(job.tag, job.id, job.delivery.body)
+        metrics.IN_FLIGHT.labels(self._pool).set(len(self._jobs.running))
+        metrics.WAITING.labels(self._pool).set(len(self._jobs.waiting))
+        if self._draining and self.is_idle:
+            self._exhausted(self._draining)
+
+    def _next(self) -> Job | None:
+        for job in self._jobs.candidates(self._limits.concurrency):
+            match self._standings.of(job):
+                case "on":
+                    return job
+                case "over":
+                    del self._jobs.waiting[job.tag]
+                    self._end(job, Cancelled(message="Its flow run is over"))
+                    self._count(job.work_queue, "dropped")
+        return None
+
+    def _end(self, job: Job, state: State[Any]) -> None:
+        """End a message without running it."""
+        if job.message.task_run is not None:
+            end_task_run(job.message.task_run, state)
+        self._outlet.reply(job.delivery, reply_of(state, None).encode(), partial(self._ack, job))
+
+    def _give_up(self, job: Job, reason: str) -> None:
+        """Put a message to the dead letters, and tell whoever waits for it."""
+        self._jobs.waiting.pop(job.tag, None)
+        state: State[Any] = Crashed(message=f"Its message is a dead letter: {reason}")
+        if job.message.task_run is not None:
+            end_task_run(job.message.task_run, state)
+        else:
+            self._watch.crashed(task_run_id(job.id), state.message or reason)
+        self._outlet.reply(job.delivery, reply_of(state, None).encode(), lambda: None)
+        self._reject(job.delivery, reason)
+
+    def _reject(self, delivery: Delivery, reason: str) -> None:
+        work_queue = delivery.lane.source.work_queue
+        logger.error("A message on work queue %s goes to the dead letters: %s", work_queue, reason)
+        self._outlet.dead_letter(delivery, reason, delivery.acknowledge)
+        self._count(work_queue, "rejected")
+
+    def _ack(self, job: Job) -> None:
+        job.delivery.acknowledge()
+        if self._draining:
+            self._pump()
+
+    def _count(self, work_queue: str, outcome: str) -> None:
+        metrics.MESSAGES.labels(self._pool, work_queue, outcome).inc()
+        self._handled += 1
+        limit = self._limits.message_limit
+        if limit and self._handled >= limit:
+            self._stop_taking(f"Message limit of {limit} reached")
+
+    # --- the tasks' process -----------------------------------------------------
+
+    @property
+    def has_running(self) -> bool:
+        """Whether the tasks' process has any message."""
+        return bool(self._jobs.running or self._jobs.orphans)
+
+    def ready(self) -> None:
+        """Take messages, now that they can be run."""
+        self._open_lanes()
+        self._pump()
+
+    def done(self, told: Mapping[str, Any]) -> None:
+        """Answer a message, then acknowledge it."""
+        self._jobs.orphans.pop(told["tag"], None)
+        if job := self._jobs.running.pop(told["tag"], None):
+            if told["outcome"] == "rejected":
+                self._give_up(job, told["reason"])
+            else:
+                self._outlet.reply(job.delivery, told["reply"].encode(), partial(self._ack, job))
+                seconds = time.monotonic() - job.started
+                metrics.SECONDS.labels(self._pool, job.work_queue).observe(seconds)
+                self._count(job.work_queue, told["outcome"])
+            limit = self._limits.memory_limit_mb
+            if limit and told["memory_mb"] > limit:
+                self._stop_taking(f"Memory limit of {limit:g} MB reached")
+        self._pump()
+
+    def died(self, how: str, *, killed_by_us: bool) -> None:
+        """Find out which message killed the process: each that was in it runs alone now."""
+        metrics.DEATHS.labels(self._pool).inc()
+        jobs = self._jobs.died(killed_by_us=killed_by_us)
+        logger.error("The tasks' process died (%s) with %d messages in it.", how, len(jobs))
+        for job in jobs:
+            if job.cancelled:
+                del self._jobs.waiting[job.tag]
+                self._end(job, Cancelled(message="Killed, since it did not stop"))
+            elif job.deaths >= min(MOST_DEATHS, self._limits.delivery_limit):
+                self._give_up(job, f"killed its process {job.deaths} times ({how})")
+        self._pump()
+
+    def _cancel(self, jobs: Iterable[Job]) -> None:
+        """Ask tasks to stop; those that do not are killed, with their process."""
+        stopping = {job.tag: job for job in jobs if not job.cancelled}
+        for job in stopping.values():
+            job.cancelled = True
+        if stopping:
+            there = (self._jobs.running, self._jobs.orphans)
+            self._process.cancel(
+                stopping,
+                CANCEL_SECONDS,
+                lambda: any(stopping.keys() & tags.keys() for tags in there),
+            )
+
+    # --- flow runs and time -----------------------------------------------------
+
+    def _flow_runs_read(self, read: Mapping[UUID, Standing | None]) -> None:
+        self._standings.update(read)
+        running = self._jobs.running.values()
+        self._cancel([job for job in running if self._standings.of(job) == "over"])
+        self._pump()
+
+    def _tick(self) -> None:
+        """Once a second: the time limit, and flow runs of which the API says nothing."""
+        limit = self._limits.time_limit_seconds
+        if limit and time.monotonic() - self._began >= limit:
+            self._stop_taking(f"Time limit of {limit:g} s reached")
+        self._standings.presume(self._jobs.waiting.values())
+        self._standings.keep(self._jobs.flow_runs())
+        self._pump()
+        self._link.later(1.0, self._tick)

@@ -1,0 +1,105 @@
+"""Whether the flow runs are still on whose task runs a worker holds: one API call a second."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import PrefectException
+from prefect.states import Crashed
+
+logger = logging.getLogger("prefect.rabbitmq.flow_runs")
+
+#: How soon a cancelled flow run is noticed.
+SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a flow run."""
+
+    #: Whether it has ended or is to end.
+    is_over: bool
+    #: How often it was started; task runs of an earlier attempt are of no use any more.
+    run_count: int
+
+
+class FlowRuns:
+    """Reads the standing of flow runs in a thread, as long as any are asked for."""
+
+    def __init__(self, read: Callable[[dict[UUID, Standing | None]], Any]) -> None:
+        """Prepare; `read` is called in the thread; None is for one that could not be read."""
+        self._read = read
+        self._wanted: frozenset[UUID] = frozenset()
+        self._crashed: list[tuple[UUID, str]] = []
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="rabbitmq-flow-runs", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, soon."""
+        self._stopping = True
+        self._wake.set()
+
+    def want(self, ids: Iterable[UUID]) -> None:
+        """Say which are of interest now; new ones are read at once."""
+        wanted = frozenset(ids)
+        new = wanted - self._wanted
+        self._wanted = wanted
+        if new:
+            self._wake.set()
+
+    def crashed(self, task_run: UUID, reason: str) -> None:
+        """Have the end of a task run told to the API that nobody else can tell."""
+        self._crashed.append((task_run, reason))
+        self._wake.set()
+
+    def _run(self) -> None:
+        with get_client(sync_client=True) as client:
+            while not self._stopping:
+                self._wake.wait(SECONDS if self._wanted else None)
+                self._wake.clear()
+                self._tell(client)
+                if wanted := self._wanted:
+                    self._read(self._standings(client, wanted))
+
+    def _standings(
+        self, client: SyncPrefectClient, wanted: frozenset[UUID]
+    ) -> dict[UUID, Standing | None]:
+        flow_run_filter = FlowRunFilter(id=FlowRunFilterId(any_=list(wanted)))
+        try:
+            found = {run.id: run for run in client.read_flow_runs(flow_run_filter=flow_run_filter)}
+        except (httpx.HTTPError, PrefectException) as error:
+            logger.debug("The API cannot be asked for flow runs: %s", error)
+            return dict.fromkeys(wanted)
+        # One that was deleted is over.
+        return {
+            id_: _standing(found[id_]) if id_ in found else Standing(is_over=True, run_count=0)
+            for id_ in wanted
+        }
+
+    def _tell(self, client: SyncPrefectClient) -> None:
+        while self._crashed:
+            task_run, reason = self._crashed.pop()
+            try:
+                client.set_task_run_state(task_run, Crashed(message=reason), force=True)
+            except (httpx.HTTPError, PrefectException) as error:
+                logger.warning("Task run %s: %s (%s)", task_run, reason, error)
+
+
+def _standing(flow_run: FlowRun) -> Standing:
+    state = flow_run.state
+    is_over = state is not None and (state.is_final() or state.is_cancelling())
+    return Standing(is_over=is_over, run_count=flow_run.run_count)

@@ -1,0 +1,136 @@
+"""The messages that a worker holds, and which of them is next."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from prefect_rabbitmq.lane import Delivery, Lane
+from prefect_rabbitmq.messages import Message
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A message that a worker holds."""
+
+    #: Unique in this worker; goes by it in the tasks' process.
+    tag: int
+    delivery: Delivery
+    message: Message
+    #: When it came, and when its task was started, by `time.monotonic`.
+    arrived: float = field(default_factory=time.monotonic)
+    started: float = 0.0
+    #: How often it killed the tasks' process while nothing else ran there.
+    deaths: int = 0
+    #: Whether it was there when the process died, and so is run with nothing beside it.
+    alone: bool = False
+    #: Whether its end was asked for.
+    cancelled: bool = False
+    id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take the message's id; one without gets one."""
+        self.id = self.delivery.properties.message_id or str(uuid4())
+
+    @property
+    def flow_run(self) -> UUID | None:
+        """The flow run that it belongs to."""
+        return self.message.task_run.flow_run_id if self.message.task_run else None
+
+    @property
+    def run_count(self) -> int:
+        """The attempt of the flow run that it belongs to, from 1."""
+        return self.message.task_run.flow_run_run_count if self.message.task_run else 0
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Its place among those that wait."""
+        return (self.delivery.lane.source.priority, self.tag)
+
+    @property
+    def work_queue(self) -> str:
+        """The work queue that it came from."""
+        return self.delivery.lane.source.work_queue
+
+
+class Jobs:
+    """Those that wait, and those that run."""
+
+    def __init__(self) -> None:
+        self._tags = itertools.count(1)
+        self.waiting: dict[int, Job] = {}
+        self.running: dict[int, Job] = {}
+        #: Run on although their connection is lost: nobody else may have their threads yet.
+        self.orphans: dict[int, Job] = {}
+
+    def add(self, delivery: Delivery, message: Message, *, alone: bool) -> Job:
+        """Take one more, which waits."""
+        job = Job(next(self._tags), delivery, message, alone=alone)
+        self.waiting[job.tag] = job
+        return job
+
+    def candidates(self, slots: int) -> list[Job]:
+        """
+        Return those that may be started now, the next one first.
+
+        Args:
+            slots: How many tasks run at once.
+        """
+        under_way = [*self.running.values(), *self.orphans.values()]
+        if len(under_way) >= slots or any(job.alone for job in under_way):
+            return []
+        # The suspects first and one by one: then the one that kills its process is known.
+        if suspects := [job for job in self.waiting.values() if job.alone]:
+            return [] if under_way else sorted(suspects, key=lambda job: job.order)
+        return sorted(self.waiting.values(), key=lambda job: job.order)
+
+    def start(self, job: Job) -> None:
+        """Move a waiting one to those that run."""
+        job.started = time.monotonic()
+        self.running[job.tag] = self.waiting.pop(job.tag)
+
+    def lose(self) -> list[Job]:
+        """Forget all that wait; those that run become orphans, which are returned."""
+        lost = list(self.running.values())
+        self.orphans |= self.running
+        self.waiting.clear()
+        self.running.clear()
+        return lost
+
+    def died(self, *, killed_by_us: bool) -> list[Job]:
+        """
+        Return those that ran when their process died; they wait again.
+
+        Args:
+            killed_by_us: Whether none of them is to blame.
+        """
+        jobs = list(self.running.values())
+        guilty = len(jobs) + len(self.orphans) == 1 and not killed_by_us
+        self.running.clear()
+        self.orphans.clear()
+        for job in jobs:
+            job.alone = job.alone or not killed_by_us
+            job.deaths += guilty
+            self.waiting[job.tag] = job
+        return jobs
+
+    def waiting_of(self, lane: Lane) -> list[Job]:
+        """Return those of a lane that wait."""
+        return [job for job in self.waiting.values() if job.delivery.lane is lane]
+
+    def flow_runs(self) -> set[UUID]:
+        """Return the flow runs that the messages belong to."""
+        return {job.flow_run for job in self if job.flow_run is not None}
+
+    def __iter__(self) -> Iterator[Job]:
+        """Go through all that wait or run."""
+        both: Iterable[Any] = (*self.waiting.values(), *self.running.values())
+        return iter(both)
+
+    def __bool__(self) -> bool:
+        """Say whether there are any."""
+        return bool(self.waiting or self.running)

@@ -1,0 +1,161 @@
+"""A worker's taking of messages from one work queue, on a channel of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pika import BasicProperties, SelectConnection
+from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
+from pika.frame import Method
+from pika.spec import Basic
+
+from prefect_rabbitmq import topology
+from prefect_rabbitmq.errors import reason_of
+
+logger = logging.getLogger("prefect.rabbitmq.lane")
+
+#: Seconds between tries to take from a queue that another worker has for itself, or that failed.
+AGAIN_SECONDS = 1.0
+#: What RabbitMQ says to the second one who wants a queue for himself.
+ACCESS_REFUSED = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A work queue, as Prefect's UI shows it."""
+
+    work_queue: str
+    #: 1 goes before 2.
+    priority: int = 1
+    #: Most messages at once, over all workers; then one worker has the queue for itself.
+    limit: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """A message that a worker holds and has not acknowledged."""
+
+    lane: Lane
+    channel: Channel
+    delivery_tag: int
+    properties: BasicProperties
+    body: bytes
+    #: How often RabbitMQ had delivered it before.
+    deliveries: int
+
+    def acknowledge(self) -> None:
+        """Tell RabbitMQ that it is done, if this can still be told."""
+        if self.channel.is_open:
+            self.channel.basic_ack(self.delivery_tag)
+
+    def give_back(self) -> None:
+        """Have RabbitMQ give it to somebody else, in its old place."""
+        if self.channel.is_open:
+            self.channel.basic_reject(self.delivery_tag, requeue=True)
+
+
+class Lane:
+    """Takes from a work queue while it is open; all of it on the link's thread."""
+
+    def __init__(
+        self,
+        pool: str,
+        source: Source,
+        later: Callable[[float, Callable[[], Any]], None],
+        arrived: Callable[[Delivery], None],
+    ) -> None:
+        """
+        Prepare; `open` begins.
+
+        Args:
+            pool: The work pool.
+            source: The work queue.
+            later: Calls a function after some seconds.
+            arrived: Is given each message.
+        """
+        self._pool = pool
+        self.source = source
+        self._later = later
+        self._arrived = arrived
+        self._connection: SelectConnection | None = None
+        self._channel: Channel | None = None
+        self._consumer = ""
+        self._prefetch = 1
+        self._said = False
+
+    def open(self, connection: SelectConnection, prefetch: int) -> None:
+        """Begin to take, `prefetch` messages at most without an acknowledgement."""
+        self._connection = connection
+        self._prefetch = prefetch
+        if self.source.limit is not None:
+            self._prefetch = min(prefetch, self.source.limit)
+        connection.channel(on_open_callback=self._declare)
+
+    def close(self) -> None:
+        """Take no more; what was taken can still be acknowledged or given back."""
+        self._connection = None
+        if self._channel is not None and self._channel.is_open and self._consumer:
+            self._channel.basic_cancel(self._consumer)
+        self._consumer = ""
+
+    def _declare(self, channel: Channel) -> None:
+        if self._connection is None:
+            channel.close()
+            return
+        self._channel = channel
+        channel.add_on_close_callback(self._closed)
+        name = topology.dead_letters_name(self._pool)
+        queue = topology.queue_name(self._pool, self.source.work_queue)
+        channel.exchange_declare(**topology.exchange(self._pool))
+        channel.exchange_declare(**topology.dead_letter_exchange(self._pool))
+        channel.queue_declare(**topology.dead_letter_declaration(self._pool))
+        channel.queue_bind(name, name)
+        channel.queue_declare(**topology.work_queue_declaration(self._pool, self.source.work_queue))
+        channel.queue_bind(
+            queue, topology.exchange_name(self._pool), routing_key=self.source.work_queue
+        )
+        channel.basic_qos(prefetch_count=self._prefetch, callback=self._consume)
+
+    def _consume(self, _frame: Method) -> None:
+        if self._connection is None or self._channel is None or not self._channel.is_open:
+            return
+        self._consumer = self._channel.basic_consume(
+            topology.queue_name(self._pool, self.source.work_queue),
+            self._delivered,
+            # RabbitMQ then lets nobody else take from it: one after another, over all workers.
+            exclusive=self.source.limit is not None,
+        )
+
+    def _delivered(
+        self, channel: Channel, method: Basic.Deliver, properties: BasicProperties, body: bytes
+    ) -> None:
+        count = (properties.headers or {}).get("x-delivery-count", 0)
+        deliveries = count if isinstance(count, int) else int(bool(method.redelivered))
+        self._arrived(Delivery(self, channel, method.delivery_tag, properties, body, deliveries))
+
+    def _closed(self, _channel: Channel, error: Exception) -> None:
+        self._channel, self._consumer = None, ""
+        connection = self._connection
+        if connection is None or not connection.is_open:
+            return
+        if not self._said:
+            self._said = True
+            if isinstance(error, ChannelClosedByBroker) and error.reply_code == ACCESS_REFUSED:
+                logger.info(
+                    "Work queue %s is taken by another worker; standing by.", self.source.work_queue
+                )
+            else:
+                logger.warning(
+                    "Work queue %s cannot be taken from: %s. Trying on.",
+                    self.source.work_queue,
+                    reason_of(error),
+                )
+        self._later(AGAIN_SECONDS, self._again)
+
+    def _again(self) -> None:
+        if self._connection is not None and self._connection.is_open and self._channel is None:
+            self._connection.channel(on_open_callback=self._declare)

@@ -1,0 +1,149 @@
+"""
+The process in which a worker's tasks run: `python -m prefect_rabbitmq.task_process <descriptor>`.
+
+It is a process of its own so that a task that kills its process, or holds the interpreter for long,
+neither costs the worker its connection nor hides which message it was. It knows nothing of
+RabbitMQ: it is given messages and gives back replies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from prefect.context import SyncClientContext
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+
+from prefect_rabbitmq.events import keep_events
+from prefect_rabbitmq.execution import Executed, Executor, TaskCancelled
+from prefect_rabbitmq.pipe import Pipe
+from prefect_rabbitmq.registry import WrongTaskModule
+
+#: Seconds that Prefect's logs and events get to be sent at the end.
+DRAIN_SECONDS = 30.0
+
+
+class TaskProcess:
+    """Takes messages from a pipe, and runs each in a thread."""
+
+    def __init__(self, pipe: Pipe, executor: Executor, concurrency: int) -> None:
+        """Prepare."""
+        self._pipe = pipe
+        self._executor = executor
+        self._threads = ThreadPoolExecutor(concurrency, "task", initializer=_open_client)
+        #: What runs: tag -> thread.
+        self._running: dict[int, int] = {}
+        self._cancelled: set[int] = set()
+        self._lock = threading.Lock()
+
+    def serve(self) -> None:
+        """Run what comes until there is no more, or nobody at the other end."""
+        self._pipe.send(**{"is": "ready"})
+        while (told := self._pipe.receive()) is not None:
+            match told["do"]:
+                case "run":
+                    self._threads.submit(self._run, told["tag"], told["id"], told["body"])
+                case "cancel":
+                    self._cancel(told["tags"])
+                case _:
+                    self._threads.shutdown()
+                    return
+        # The worker was killed: others are given its messages now.
+        os._exit(1)
+
+    def _run(self, tag: int, message_id: str, body: str) -> None:
+        with self._lock:
+            self._running[tag] = threading.get_ident()
+            cancelled = tag in self._cancelled
+        try:
+            executed = self._executor.run(message_id, body, cancelled=cancelled)
+        except TaskCancelled:
+            # It came when the task had just ended.
+            executed = Executed("cancelled")
+        while not self._over(tag):
+            pass
+        self._pipe.send(
+            **{"is": "done"},
+            tag=tag,
+            outcome=executed.outcome,
+            reply=executed.reply,
+            reason=executed.reason,
+            memory_mb=_memory_mb(),
+        )
+
+    def _over(self, tag: int) -> bool:
+        """Make sure that no late cancellation reaches this thread, and its next task."""
+        try:
+            with self._lock:
+                self._running.pop(tag, None)
+                self._cancelled.discard(tag)
+                _raise_in(threading.get_ident(), None)
+        except TaskCancelled:
+            return False
+        return True
+
+    def _cancel(self, tags: list[int]) -> None:
+        with self._lock:
+            self._cancelled |= set(tags)
+            for tag in self._running.keys() & set(tags):
+                thread = self._running[tag]
+                if not self._executor.cancel_async(thread):
+                    _raise_in(thread, TaskCancelled)
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raise an exception in a thread once it runs Python again; None takes one back."""
+    raised = ctypes.py_object(error) if error else ctypes.py_object()
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+
+
+def main() -> None:
+    """Serve a worker until it closes the pipe."""
+    # Its worker decides when to stop; a terminal's Ctrl-C goes to all processes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    pipe = Pipe(int(sys.argv[1]))
+    concurrency, modules = int(sys.argv[2]), sys.argv[3:]
+    # As `python -m` does: modules of the folder where the worker was started are found.
+    sys.path.insert(0, str(Path.cwd()))
+    keep_events()
+    try:
+        executor = Executor(modules)
+    except WrongTaskModule as error:
+        pipe.send(**{"is": "broken"}, reason=str(error))
+        return
+    TaskProcess(pipe, executor, concurrency).serve()
+    for sender in (APILogWorker, EventsWorker):
+        with suppress(Exception):
+            sender.drain_all(timeout=DRAIN_SECONDS)
+
+
+_open = threading.local()
+
+
+def _open_client() -> None:
+    """Keep one API client open in each thread; a task run would otherwise make one of its own."""
+    stack = ExitStack()
+    stack.enter_context(SyncClientContext())
+    _open.stack = stack
+
+
+def _memory_mb() -> float:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        # Not Linux: the most that it ever held.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return pages * resource.getpagesize() / 1e6
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The worker of a RabbitMQ work pool: runs its flow runs, and the tasks that its messages name."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.abc
+from prefect.client.schemas.objects import FlowRun, WorkQueue
+from prefect.client.schemas.responses import WorkerFlowRunResponse
+from prefect.workers.process import (
+    ProcessJobConfiguration,
+    ProcessVariables,
+    ProcessWorker,
+    ProcessWorkerResult,
+)
+from pydantic import Field
+
+from prefect_rabbitmq.consumer import Consumer
+from prefect_rabbitmq.credentials import VARIABLE, RabbitMQCredentials
+from prefect_rabbitmq.events import keep_events
+from prefect_rabbitmq.lane import Source
+from prefect_rabbitmq.link import Link
+from prefect_rabbitmq.settings import Limits, WrongSetting, limits_of, template_credentials
+
+#: Seconds that running tasks get to finish when the worker is told to stop.
+GRACE_SECONDS = 30.0
+
+
+class RabbitMQJobConfiguration(ProcessJobConfiguration):
+    """How a flow run's process is started; the pool's credentials are passed on to it."""
+
+    credentials: RabbitMQCredentials | None = Field(default=None)
+
+    def prepare_for_flow_run(self, flow_run: FlowRun, *more: Any, **named: Any) -> None:
+        """Add what the task runner in the flow run's process needs."""
+        super().prepare_for_flow_run(flow_run, *more, **named)
+        url = self.credentials.url if self.credentials is not None else None
+        if url is not None:
+            self.env.setdefault(VARIABLE, url.get_secret_value())
+
+
+class RabbitMQVariables(ProcessVariables, Limits):
+    """The variables of the base job template."""
+
+    credentials: RabbitMQCredentials | None = Field(
+        default=None,
+        description=f"Where RabbitMQ is. A worker's environment variable {VARIABLE} wins.",
+    )
+
+
+class RabbitMQWorker(ProcessWorker):
+    """
+    Runs flow runs as processes, as Prefect's process worker does, and takes messages from the
+    RabbitMQ queues of the pool's work queues. What Prefect's UI says about these (paused, priority,
+    concurrency limit) holds for the messages too, from the next heartbeat on.
+    """
+
+    type = "rabbitmq"
+    job_configuration = RabbitMQJobConfiguration
+    # Inside a class, `type` is its `type`.
+    job_configuration_variables: builtins.type[RabbitMQVariables] | None = RabbitMQVariables
+
+    _display_name = "RabbitMQ"
+    _description = (
+        "Execute flow runs as subprocesses, and their tasks on any number of workers that are fed"
+        " by RabbitMQ. Needs a RabbitMQ broker."
+    )
+    _documentation_url = "https://www.rabbitmq.com/docs"
+    _logo_url = "https://github.com/rabbitmq.png?size=200"
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """See Prefect's `BaseWorker`."""
+        super().__init__(*arguments, **named)
+        self._consumer: Consumer | None = None
+        self._link: Link | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._flow_runs_running = 0
+        self._exhausted = ""
+        self._warned = ""
+
+    async def start(
+        self,
+        run_once: bool = False,  # noqa: FBT001, FBT002 - Prefect's signature
+        with_healthcheck: bool = False,  # noqa: FBT001, FBT002
+        printer: Callable[..., None] = print,
+    ) -> None:
+        """Work until told to stop, or until a limit of the pool is reached."""
+        keep_events()
+        with anyio.CancelScope() as self._scope:
+            await super().start(run_once, with_healthcheck, printer)
+        if self._exhausted:
+            printer(f"Worker {self.name!r} stopped: {self._exhausted}")
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: ProcessJobConfiguration,
+        task_status: anyio.abc.TaskStatus[int] | None = None,
+    ) -> ProcessWorkerResult:
+        """Run a flow run as a process."""
+        self._flow_runs_running += 1
+        try:
+            return await super().run(flow_run, configuration, task_status)
+        finally:
+            self._flow_runs_running -= 1
+
+    async def sync_with_backend(self) -> None:
+        """Send a heartbeat, and learn what the UI says now."""
+        await super().sync_with_backend()
+        if self._work_pool is None:
+            return
+        queues = await self.client.read_work_queues(work_pool_name=self._work_pool_name, limit=200)
+        try:
+            await self._configure(queues)
+        except (WrongSetting, ValueError) as error:
+            # Mended in the UI, it is right at the next heartbeat.
+            self._warn(str(error))
+
+    async def teardown(self, *exc_info: Any) -> None:
+        """Finish what runs, within a time, and give back the rest."""
+        with anyio.CancelScope(shield=True):
+            await self._stop_consuming()
+        await super().teardown(*exc_info)
+
+    async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
+        # After a limit, others run what comes.
+        return [] if self._exhausted else await super()._get_scheduled_flow_runs()
+
+    async def _configure(self, queues: list[WorkQueue]) -> None:
+        template = self.work_pool.base_job_template
+        limits = limits_of(template)
+        if self._consumer is None:
+            await self._connect(template)
+        if self._consumer is not None and self._link is not None:
+            self._link.call(self._consumer.configure, self._sources(queues), limits)
+
+    async def _connect(self, template: dict[str, Any]) -> None:
+        credentials = await asyncio.to_thread(template_credentials, template)
+        if credentials is None:
+            self._warn(
+                f"No credentials for RabbitMQ: set {VARIABLE}, or choose a block in the work pool"
+                f" {self._work_pool_name!r}. Flow runs are run, messages are not taken."
+            )
+            return
+        loop = asyncio.get_running_loop()
+        self._consumer = Consumer(
+            self._work_pool_name,
+            lambda reason: loop.call_soon_threadsafe(self._limit_reached, reason),
+        )
+        hosts = credentials.parameters(f"prefect worker {self.name}")
+        self._link = Link(hosts, credentials.address, self._consumer)
+        self._consumer.begin(self._link)
+
+    def _sources(self, queues: list[WorkQueue]) -> list[Source]:
+        if self.work_pool.is_paused:
+            return []
+        return [
+            Source(queue.name, queue.priority or 1, queue.concurrency_limit)
+            for queue in queues
+            if not queue.is_paused and (not self._work_queues or queue.name in self._work_queues)
+        ]
+
+    def _warn(self, text: str) -> None:
+        """Say something once, not with every heartbeat."""
+        if text != self._warned:
+            self._warned = text
+            self._logger.warning("%s", text)
+
+    def _limit_reached(self, reason: str) -> None:
+        if self._exhausted or self._consumer is None or self._runs_task_group is None:
+            return
+        self._exhausted = reason
+        self._runs_task_group.start_soon(self._end_after_flow_runs)
+
+    async def _end_after_flow_runs(self) -> None:
+        # What Prefect counts tells nobody when it changes.
+        while self._flow_runs_running or self._submitting_flow_run_ids:  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def _stop_consuming(self) -> None:
+        if self._consumer is None or self._link is None:
+            return
+        consumer, link = self._consumer, self._link
+        self._consumer = self._link = None
+        link.call(consumer.give_back)
+        with anyio.move_on_after(GRACE_SECONDS):
+            while not consumer.is_idle:  # noqa: ASYNC110 - it is idle in another thread
+                await anyio.sleep(0.05)
+        link.call(consumer.abandon)
+        await asyncio.to_thread(link.stop)
+        await asyncio.to_thread(consumer.close)
