@@ -17,7 +17,6 @@ from prefect_rabbitmq.lane import Delivery
 from prefect_rabbitmq.link import Link
 from prefect_rabbitmq.messages import JSON
 
-
 #: Seconds before something is published again that RabbitMQ refused.
 AGAIN_SECONDS = 1.0
 

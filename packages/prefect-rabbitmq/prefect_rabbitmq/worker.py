@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 from collections.abc import Callable
 from typing import Any
 
@@ -61,8 +60,7 @@ class RabbitMQWorker(ProcessWorker):
 
     type = "rabbitmq"
     job_configuration = RabbitMQJobConfiguration
-    # Inside a class, `type` is its `type`.
-    job_configuration_variables: builtins.type[RabbitMQVariables] | None = RabbitMQVariables
+    job_configuration_variables = RabbitMQVariables  # type: ignore[assignment]
 
     _display_name = "RabbitMQ"
     _description = (
