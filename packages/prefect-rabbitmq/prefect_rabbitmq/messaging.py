@@ -205,16 +205,16 @@ def _next(
     """Wait for a message and stop consuming, so that no second one is taken."""
     channel.basic_qos(prefetch_count=1)
     deliveries = channel.consume(queue, inactivity_timeout=timeout_seconds)
-    method, properties, body = next(deliveries, (None, None, b""))
-    if channel.consumer_tags:
-        # Before the acknowledgement: after it RabbitMQ would send another one.
-        channel.cancel()
-    elif method is None:
+    delivery = next(deliveries, None)
+    if delivery is None:
         raise QueueMissing(f"queue '{queue}' was deleted while a message was waited for")
+    # Before the acknowledgement: after it RabbitMQ would send another one.
+    channel.cancel()
+    method, properties, body = delivery
     if method is None or properties is None:
         return None
     return method.delivery_tag, Received(
-        body=body,
+        body=body or b"",
         content_type=properties.content_type or "",
         message_id=properties.message_id or "",
         correlation_id=properties.correlation_id or "",

@@ -129,9 +129,14 @@ def test_the_unroutable_is_an_error(channel: BlockingChannel, exchange: str, tex
 def test_a_full_queue_refuses(channel: BlockingChannel) -> None:
     """What RabbitMQ does not take is an error."""
     declare(channel, "full", **{"x-max-length": 1, "x-overflow": "reject-publish"})
-    with pytest.raises(Refused, match="'full'"):
+
+    def fill() -> None:
+        # A quorum queue takes some more than it may, before it has told its publishers.
         for _ in range(20):
             publish.fn("x", routing_key="full")
+
+    with pytest.raises(Refused, match="'full'"):
+        fill()
 
 
 def test_an_empty_queue_gives_none(channel: BlockingChannel) -> None:
@@ -160,7 +165,8 @@ def test_only_one_message_is_touched(channel: BlockingChannel) -> None:
     method, properties, body = channel.basic_get(QUEUE)
     assert method is not None
     assert properties is not None
-    assert (body, method.redelivered, properties.headers) == (b"3", False, None)
+    assert (body, method.redelivered) == (b"3", False)
+    assert (properties.headers or {}).get("x-delivery-count", 0) == 0
 
 
 def test_a_missing_queue_is_one_clear_error(channel: BlockingChannel) -> None:
@@ -251,9 +257,9 @@ def test_without_a_broker_there_is_one_clear_error(monkeypatch: pytest.MonkeyPat
     """Both tasks say where nobody listens."""
     monkeypatch.setattr(connections, "ATTEMPTS", 1)
     monkeypatch.setenv(VARIABLE, "amqp://u:p@127.0.0.1:1")
-    with pytest.raises(BrokerUnreachable, match="127.0.0.1:1 .* refused"):
+    with pytest.raises(BrokerUnreachable, match=r"127\.0\.0\.1:1 .* refused"):
         publish.fn("x", routing_key=QUEUE)
-    with pytest.raises(BrokerUnreachable, match="127.0.0.1:1 .* refused"):
+    with pytest.raises(BrokerUnreachable, match=r"127\.0\.0\.1:1 .* refused"):
         consume_one.fn(QUEUE)
 
 
