@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+#: What only benchmarks need; apart, since the collections in it would be loaded by every worker.
+EXTRAS := build/benchmarks
+EXTRAS_INSTALLED := $(EXTRAS)/.installed
 #: Debian packages with the servers and programs that tests and benchmarks run.
 SERVICES := knot postgresql rabbitmq-server bind9-host chromium
 
@@ -38,16 +41,21 @@ lint: $(INSTALLED) ## Check style and types
 	@$(IN_VENV) -m ruff format --quiet --check .
 	@$(IN_VENV) -m mypy .
 
-bench: $(INSTALLED) services ## Measure
+bench: $(INSTALLED) $(EXTRAS_INSTALLED) services ## Measure
 	@$(IN_VENV) -m benchmarks $(ARGS)
 
-lock: ## Write requirements.lock anew from pyproject.toml
+lock: ## Write the lock files anew from pyproject.toml and benchmarks/requirements.in
 	@directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
 	$(PYTHON) -m venv "$$directory" && \
 	"$$directory/bin/python" -m pip install --quiet --disable-pip-version-check uv && \
 	"$$directory/bin/uv" pip compile --quiet pyproject.toml --group build --group lint --group test \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--output-file requirements.lock
+		--output-file requirements.lock && \
+	"$$directory/bin/uv" pip compile --quiet benchmarks/requirements.in \
+		--constraints requirements.lock \
+		$$(sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--output-file benchmarks/requirements.lock
 
 services: ## Install the servers that the tests need, as Debian packages
 	@deployments/debian-packages $(SERVICES)
@@ -69,4 +77,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@# The lock is whole; left to itself, pip would look for a newer sqlalchemy[asyncio] than it pins.
 	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(EXTRAS_INSTALLED): benchmarks/requirements.lock $(INSTALLED)
+	@rm -rf $(EXTRAS)
+	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--target $(EXTRAS) -r benchmarks/requirements.lock
 	@touch $@
