@@ -23,6 +23,14 @@ QUICK = {
     "memory": "flat memory over many unique names",
 }
 SLOW = {"load": "ten million lines into the database, beside `sort -u`; for 2 GB of disk"}
+#: Those with RabbitMQ, PostgreSQL and workers.
+STACK = {
+    "runners": "task runs a second of a no-op task: RabbitMQ, threads and Dask on one server",
+    "celery_checks": "domains a second by Celery, one message each",
+    "stack": "domains a second end to end on RabbitMQ, PostgreSQL and workers; what bounds it",
+    "worker_memory": "flat memory of a worker over a million names; for half an hour",
+    "interleave": "ten names that overtake a million, and one that does not",
+}
 
 
 def main() -> None:
@@ -47,8 +55,8 @@ def main() -> None:
 
 def _arguments(given: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the benchmarks' names, and what follows them, which is for a single one."""
-    known = QUICK | SLOW
-    lines = [f"  {name:11} {text}" for name, text in known.items()]
+    known = QUICK | SLOW | STACK
+    lines = [f"  {name:14} {text}" for name, text in known.items()]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
