@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
-import itertools
 import logging
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError
 
 from prefect_rabbitmq import topology
-from prefect_rabbitmq.connections import opened_channel, send
-from prefect_rabbitmq.credentials import RabbitMQCredentials, find_credentials
-from prefect_rabbitmq.errors import Refused
+from prefect_rabbitmq.connections import send
+from prefect_rabbitmq.credentials import RabbitMQCredentials
+from prefect_rabbitmq.letter_reader import opened_letters
 from prefect_rabbitmq.letters import DeadLetter, Letter, alive_again, record
-from prefect_rabbitmq.settings import pool_credentials
 
 __all__ = ["DeadLetter", "dead_letters", "discard", "replay"]
 
@@ -26,8 +22,6 @@ logger = logging.getLogger("prefect.rabbitmq.dead_letters")
 #: How many are held without an acknowledgement: all that AMQP allows where only some are wanted;
 #: fewer where each is acknowledged, as they wait in memory.
 MOST, FEW = 65_535, 1_000
-#: Seconds without a letter after which no more are expected.
-SILENCE_SECONDS = 2.0
 #: So many ids are named in a warning.
 NAMED = 5
 
@@ -54,10 +48,7 @@ def dead_letters(
         BrokerUnreachable: There is no connection.
         BadCredentials: There are no credentials, or of no use.
     """
-    with (
-        _opened(pool, credentials) as channel,
-        contextlib.closing(_letters(channel, pool, MOST)) as letters,
-    ):
+    with opened_letters(pool, credentials, MOST) as letters:
         return heapq.nsmallest(limit, (record(pool, letter) for letter in letters), key=_age)
 
 
@@ -133,50 +124,6 @@ def discard(
     return _take(pool, message_ids, lambda _channel, _letter: True, credentials)
 
 
-def _opened(
-    pool: str, credentials: RabbitMQCredentials | str | None
-) -> contextlib.AbstractContextManager[BlockingChannel]:
-    found = find_credentials(credentials) if credentials else pool_credentials(pool)
-    return opened_channel(found.connect(f"dead letters of {pool}"), found.address)
-
-
-def _letters(channel: BlockingChannel, pool: str, window: int) -> Generator[Letter]:
-    """
-    Deliver what is there now, each letter once.
-
-    Not more than there were at first: those that come back while others are replayed are not seen
-    again. What is not acknowledged is back in its queue when the channel is closed.
-
-    Args:
-        channel: For this only.
-        pool: The name of the work pool.
-        window: So many can be here without an acknowledgement; then no more come.
-    """
-    queue = topology.dead_letters_name(pool)
-    declared = channel.queue_declare(queue, passive=True).method
-    # RabbitMQ 3 does not refuse a second consumer where the first is an exclusive one.
-    if declared.consumer_count:
-        raise Refused(f"another program is reading the dead letters of pool '{pool}' just now")
-    channel.basic_qos(prefetch_count=window)
-    # One consumer, because a quorum queue keeps the order of what one consumer returns; and nobody
-    # else meanwhile, who would see only the rest and take it for all.
-    deliveries = channel.consume(queue, exclusive=True, inactivity_timeout=SILENCE_SECONDS)
-    present = itertools.takewhile(
-        lambda delivery: delivery[0] is not None,
-        itertools.islice(deliveries, declared.message_count),
-    )
-    try:
-        for method, properties, body in present:
-            yield Letter(method.delivery_tag, properties, body)
-    finally:
-        # Read the rest, so that all of it goes back at once and in order: what comes back is put
-        # before what was never read, but behind what came back earlier; and what pika has not shown
-        # yet it returns one by one, which mixes it up.
-        with contextlib.suppress(AMQPError):
-            for _ in present:
-                pass
-
-
 def _take(
     pool: str,
     message_ids: Collection[str] | None,
@@ -186,17 +133,13 @@ def _take(
     """Take those letters off that are wanted and for which `handle` says yes; count them."""
     wanted = None if message_ids is None else set(message_ids)
     missing, taken = set(wanted or ()), 0
-    window = FEW if wanted is None else MOST
-    with (
-        _opened(pool, credentials) as channel,
-        contextlib.closing(_letters(channel, pool, window)) as letters,
-    ):
+    with opened_letters(pool, credentials, FEW if wanted is None else MOST) as letters:
         for letter in letters:
             if wanted is not None and letter.message_id not in wanted:
                 continue
             missing.discard(letter.message_id)
-            if handle(channel, letter):
-                channel.basic_ack(letter.tag)
+            if handle(letters.channel, letter):
+                letters.take_off(letter)
                 taken += 1
     _warn("Pool %s has no dead letter with these ids: %s", pool, sorted(missing))
     return taken
