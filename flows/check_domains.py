@@ -10,6 +10,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from tasks.batch import MOST_UNDER_WAY
 from tasks.lists import load_list
 from tasks.run import EXPECTED, begin, finish, refused
+from tasks.runner import batches_to
 from tasks.source import Request
 from tasks.stages import check_all
 
@@ -41,7 +42,7 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
         checks: What is done with each domain: `host`, `host-program`, or a command that another
             package brings.
         domains: Instead of a file: the names themselves, one a line.
-        work_queue: The queue that the batches go to.
+        work_queue: The work queue that the batches wait in: `high` overtakes `default`.
         out: The result file; its ending says what it is: .csv, .jsonl or .parquet. Empty: a CSV
             file in the folder `results` of ROLLCALL_HOME.
         format: How the file is read; name it where the detection is wrong.
@@ -52,13 +53,12 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
         The final state; its message is one sentence: the result, or what to mend.
     """
     request = Request(file=file, domains=domains, format=format, column=column)
-    if work_queue != "default":
-        get_run_logger().warning("Work queue %s: without a broker, batches go to none.", work_queue)
     try:
         with begin(request, checks, out) as job:
             stored = load_list(job.run, job.source, job.settings)
-            for check in job.checks:
-                check_all(job.run, stored, check, job.settings)
+            with batches_to(work_queue, job.settings) as submit:
+                for check in job.checks:
+                    check_all(job.run, stored, check, job.settings, submit)
             summary = finish(job, stored)
         return Completed(message=summary.headline, data=summary)
     except EXPECTED as error:

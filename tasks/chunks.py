@@ -6,7 +6,8 @@ import asyncio
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 from weakref import WeakSet
 
@@ -52,12 +53,18 @@ class Chunks:
     def __iter__(self) -> Iterator[list[Finished]]:
         """Yield the chunks; at the end raise what kept the command from running at all."""
         try:
-            while (chunk := self._queue.get()) is not None:
+            while (chunk := self._next()) is not None:
                 yield chunk
         except BaseException:
             self._work.cancel()
             raise
         self._work.result()
+
+    def _next(self) -> list[Finished] | None:
+        while True:
+            # Not for ever: a cancellation reaches a thread only when that runs Python again.
+            with suppress(Empty):
+                return self._queue.get(timeout=CHUNK_SECONDS)
 
     @property
     def counters(self) -> Mapping[str, int]:

@@ -18,8 +18,8 @@ from database.lists import StoredList
 from database.results import status_counts
 from database.runs import StoredRun
 from tasks.batch import batch_size, make_batches, window
-from tasks.check import check_batch
 from tasks.progress import Progress
+from tasks.runner import Submit
 from tasks.settings import Settings
 from tasks.window import sliding_window
 
@@ -30,7 +30,7 @@ PATIENCE = (2, 4, 8, 16, 32)
 
 
 def check_all(
-    run: StoredRun, stored: StoredList, check: str, settings: Settings
+    run: StoredRun, stored: StoredList, check: str, settings: Settings, submit: Submit
 ) -> Mapping[str, int]:
     """
     Check every domain of a list that has no final result yet.
@@ -42,6 +42,7 @@ def check_all(
         stored: Its list.
         check: The check, which is the command of the same name.
         settings: Of this process; a worker reads its own.
+        submit: Submits a batch to where it is run.
 
     Returns:
         Status -> how many domains.
@@ -52,15 +53,15 @@ def check_all(
     """
     for seconds in PATIENCE:
         try:
-            return _check_all(run, stored, check, settings)
+            return _check_all(run, stored, check, settings, submit)
         except DatabaseUnreachable as error:
             get_run_logger().warning("%s. Going on in %d s.", error, seconds)
             time.sleep(seconds)
-    return _check_all(run, stored, check, settings)
+    return _check_all(run, stored, check, settings, submit)
 
 
 def _check_all(
-    run: StoredRun, stored: StoredList, check: str, settings: Settings
+    run: StoredRun, stored: StoredList, check: str, settings: Settings, submit: Submit
 ) -> Mapping[str, int]:
     engine = open_database(settings.database)
     first = Stage(run=run.number, list_id=stored.id, check=check)
@@ -68,11 +69,11 @@ def _check_all(
     done = _statuses(engine, run, check)
     _log_resumption(check, done, stored)
     progress = Progress(check, stored.ledger["unique"], done)
-    for statuses in _pass(engine, first):
+    for statuses in _pass(engine, first, submit):
         progress.add(statuses)
     if _unsure(engine, second):
         time.sleep(PAUSE_SECONDS)
-        for _ in _pass(engine, second):
+        for _ in _pass(engine, second, submit):
             progress.show()
     statuses = _statuses(engine, run, check)
     progress.replace(statuses)
@@ -83,11 +84,11 @@ def _statuses(engine: Engine, run: StoredRun, check: str) -> Counter[str]:
     return status_counts(engine, run.number).get(check, Counter())
 
 
-def _pass(engine: Engine, stage: Stage) -> Any:
+def _pass(engine: Engine, stage: Stage, submit: Submit) -> Any:
     command = command_named(stage.check)
     size = batch_size(pending_count(engine, stage))
     batches = make_batches(stage, command.name, pending_ranges(engine, stage, size))
-    return sliding_window(check_batch.submit, batches, window(size))
+    return sliding_window(submit, batches, window(size))
 
 
 def _unsure(engine: Engine, stage: Stage) -> bool:

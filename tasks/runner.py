@@ -1,0 +1,57 @@
+"""Where batches are run: in this process, or by the workers of the work pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+from prefect_rabbitmq import RabbitMQCredentials, RabbitMQTaskRunner
+from pydantic import SecretStr, ValidationError
+
+from tasks.check import check_batch
+from tasks.errors import InputError
+from tasks.settings import Settings
+
+#: Submits a batch, as JSON.
+Submit = Callable[[dict[str, Any]], PrefectFuture[Any]]
+#: The work pool whose workers take the batches; `prefect.yaml` names it, too.
+WORK_POOL = "checks"
+
+
+@contextmanager
+def batches_to(work_queue: str, settings: Settings) -> Iterator[Submit]:
+    """
+    Give the function that submits a batch.
+
+    Without a broker, that is the flow's own task runner, in this process.
+
+    Args:
+        work_queue: The work queue that they wait in, where there is a broker.
+        settings: Of this process.
+    """
+    if settings.amqp_url is None:
+        if work_queue != "default":
+            get_run_logger().warning(
+                "Work queue %s: without a broker, batches go to none.", work_queue
+            )
+        yield check_batch.submit
+        return
+    with RabbitMQTaskRunner(WORK_POOL, work_queue, broker(settings.amqp_url)) as runner:
+        yield lambda batch: runner.submit(check_batch, {"batch": batch})
+
+
+def broker(amqp_url: SecretStr) -> RabbitMQCredentials:
+    """
+    Return what connects to RabbitMQ.
+
+    Raises:
+        InputError: The URL is none.
+    """
+    try:
+        return RabbitMQCredentials(url=amqp_url)
+    except ValidationError as error:
+        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+    raise InputError(f"ROLLCALL_AMQP_URL: {reason.removeprefix('Value error, ')}")
