@@ -1,8 +1,17 @@
 """Work pools fed by RabbitMQ, for Prefect 3."""
 
 from prefect_rabbitmq.credentials import RabbitMQCredentials
+from prefect_rabbitmq.messaging import consume_one, publish, publish_job
 from prefect_rabbitmq.task_runner import RabbitMQTaskRunner
 from prefect_rabbitmq.versions import on_new_code
 from prefect_rabbitmq.worker import RabbitMQWorker
 
-__all__ = ["RabbitMQCredentials", "RabbitMQTaskRunner", "RabbitMQWorker", "on_new_code"]
+__all__ = [
+    "RabbitMQCredentials",
+    "RabbitMQTaskRunner",
+    "RabbitMQWorker",
+    "consume_one",
+    "on_new_code",
+    "publish",
+    "publish_job",
+]

@@ -21,7 +21,7 @@ logger = logging.getLogger("prefect.rabbitmq.lane")
 #: Seconds between tries to take from a queue that another worker has for itself, or that failed.
 AGAIN_SECONDS = 1.0
 #: What RabbitMQ says to the second one who wants a queue for himself.
-ACCESS_REFUSED = 403
+RESOURCE_LOCKED = 405
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,11 @@ class Lane:
         connection.channel(on_open_callback=self._declare)
 
     def close(self) -> None:
-        """Take no more; what was taken can still be acknowledged or given back."""
+        """
+        Take no more; what was taken can still be acknowledged or given back.
+
+        The turn at a limited queue is kept until the connection ends: what runs is not over yet.
+        """
         self._connection = None
         if self._channel is not None and self._channel.is_open and self._consumer:
             self._channel.basic_cancel(self._consumer)
@@ -118,6 +122,13 @@ class Lane:
         channel.queue_bind(
             queue, topology.exchange_name(self._pool), routing_key=self.source.work_queue
         )
+        if self.source.limit is not None:
+            turn = topology.turn_declaration(self._pool, self.source.work_queue)
+            channel.queue_declare(**turn, callback=lambda _: self._prepare(channel))
+        else:
+            self._prepare(channel)
+
+    def _prepare(self, channel: Channel) -> None:
         channel.basic_qos(prefetch_count=self._prefetch, callback=self._consume)
 
     def _consume(self, _frame: Method) -> None:
@@ -126,8 +137,6 @@ class Lane:
         self._consumer = self._channel.basic_consume(
             topology.queue_name(self._pool, self.source.work_queue),
             self._delivered,
-            # RabbitMQ then lets nobody else take from it: one after another, over all workers.
-            exclusive=self.source.limit is not None,
         )
 
     def _delivered(
@@ -144,7 +153,7 @@ class Lane:
             return
         if not self._said:
             self._said = True
-            if isinstance(error, ChannelClosedByBroker) and error.reply_code == ACCESS_REFUSED:
+            if isinstance(error, ChannelClosedByBroker) and error.reply_code == RESOURCE_LOCKED:
                 logger.info(
                     "Work queue %s is taken by another worker; standing by.", self.source.work_queue
                 )

@@ -14,6 +14,7 @@ from pika.spec import Basic
 
 from prefect_rabbitmq import topology
 from prefect_rabbitmq.lane import Delivery
+from prefect_rabbitmq.letters import DIED_AT, REASON, WORK_QUEUE
 from prefect_rabbitmq.link import Link
 from prefect_rabbitmq.messages import JSON
 
@@ -89,9 +90,9 @@ class Outlet:
         properties = delivery.properties
         headers = dict(properties.headers or {})
         headers |= {
-            "x-reason": reason,
-            "x-work-queue": delivery.lane.source.work_queue,
-            "x-dead-at": datetime.now(UTC).isoformat(),
+            REASON: reason,
+            WORK_QUEUE: delivery.lane.source.work_queue,
+            DIED_AT: datetime.now(UTC).isoformat(),
         }
         kept = BasicProperties(
             content_type=properties.content_type,

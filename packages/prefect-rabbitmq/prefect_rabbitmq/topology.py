@@ -2,9 +2,10 @@
 The exchanges and queues of a work pool, and what they are called.
 
     exchange <pool>  --work queue's name-->  queue <pool>.<work queue>
-    exchange <pool>.dead  ------------------>  queue <pool>.dead
+    exchange <pool>/dead  ------------------>  queue <pool>/dead
 
-All of it is durable, and declaring it again changes nothing.
+All of it is durable, and declaring it again changes nothing. The slash keeps what is ours apart
+from work queues: Prefect allows none in a name.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 #: Deliveries after which RabbitMQ itself gives up on a message. A worker gives up much earlier, and
 #: tells whoever waits for the message; RabbitMQ would tell nobody, and since 4.0 does so after 20.
+#: Dead letters are delivered with every listing. Without any limit, RabbitMQ 3 puts what is
+#: returned to the end of the queue.
 BROKER_DELIVERY_LIMIT = 1_000_000
 #: How long RabbitMQ keeps the replies for a task runner that lost its connection, in milliseconds.
 REPLIES_EXPIRE_MS = 3_600_000
@@ -32,14 +35,30 @@ def queue_name(pool: str, work_queue: str) -> str:
     return f"{pool}.{work_queue}"
 
 
+def turn_name(pool: str, work_queue: str) -> str:
+    """Return the queue that belongs to the one worker whose turn a limited work queue is."""
+    return f"{queue_name(pool, work_queue)}/turn"
+
+
 def dead_letters_name(pool: str) -> str:
     """Return the name of both the exchange and the queue of a pool's dead letters."""
-    return f"{pool}.dead"
+    return f"{pool}/dead"
 
 
 def replies_name(pool: str, runner: UUID) -> str:
     """Return the queue of the replies to one task runner."""
-    return f"{pool}.replies.{runner}"
+    return f"{pool}/replies/{runner}"
+
+
+def turn_declaration(pool: str, work_queue: str) -> dict[str, Any]:
+    """
+    Return the arguments of `queue_declare` for a worker that wants a limited work queue for itself.
+
+    Nothing goes through this queue. It can belong to one connection only, and is gone with that.
+    (An exclusive consumer would do, but RabbitMQ 3 has none on quorum queues; and a queue with a
+    single active consumer would have to be made anew whenever the limit is set or taken away.)
+    """
+    return {"queue": turn_name(pool, work_queue), "exclusive": True}
 
 
 def exchange(pool: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def test_nothing_is_listed_of_nothing(channel: BlockingChannel) -> None:
 @pytest.mark.parametrize("call", [dead_letters, replay, lambda pool: discard(pool, None)])
 def test_an_unknown_pool_is_an_error(channel: BlockingChannel, call: Any) -> None:
     """A misspelt pool is no pool without dead letters."""
-    with pytest.raises(QueueMissing, match=r"no queue 'cheks\.dead'"):
+    with pytest.raises(QueueMissing, match=r"no queue 'cheks/dead'"):
         call("cheks")
 
 
