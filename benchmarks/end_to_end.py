@@ -49,10 +49,10 @@ def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         with serving(generate(arguments.names), Path(folder)) as zone:
             for number in range(arguments.repeat):
-                runs.append(_rollcall(zone, _home(folder, f"rollcall-{number}")))
+                runs.append(rollcall(zone, _home(folder, f"rollcall-{number}")))
                 rates[OURS].append(arguments.names / runs[-1].flow_seconds)
                 if shutil.which("massdns"):
-                    rates[MASSDNS].append(_massdns(zone, _home(folder, f"massdns-{number}")))
+                    rates[MASSDNS].append(massdns(zone, _home(folder, f"massdns-{number}")))
                 rates[MAPPED].append(_mapped(zone, _home(folder, f"mapped-{number}")))
         _show_rates(rates, arguments)
         _show_runs(runs)
@@ -64,14 +64,15 @@ def _home(folder: str, name: str) -> Path:
     return home
 
 
-def _rollcall(zone: Zone, home: Path) -> Embedded:
+def rollcall(zone: Zone, home: Path) -> Embedded:
+    """Check a zone's names embedded; fails unless every result is true."""
     done = embedded.check(zone.file, zone.nameserver, home)
     assert_true(done.database, zone.truth)
     return done
 
 
-def _massdns(zone: Zone, home: Path) -> float:
-    """Return its names a second."""
+def massdns(zone: Zone, home: Path) -> float:
+    """Return the names a second of massdns; fails unless every reply code is true."""
     resolvers, out = home / "resolvers.txt", home / "out.json"
     resolvers.write_text(f"{zone.nameserver}\n")
     options = ["-r", str(resolvers), "-s", str(IN_FLIGHT), "-o", "J", "-w", str(out), "-q"]

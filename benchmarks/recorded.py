@@ -40,6 +40,16 @@ def assert_recorded(prefect: PrefectServer, flow_run: str, count: int) -> None:
         time.sleep(0.5)
 
 
+def assert_settled(prefect: PrefectServer, flow_run: str) -> None:
+    """Wait until all of a flow run's task runs are completed, and no more of them appear."""
+    before = Counter[str]()
+    deadline = time.monotonic() + PATIENCE
+    while (states := task_run_states(prefect, flow_run)) != before or set(states) != {"COMPLETED"}:
+        before = states
+        assert time.monotonic() < deadline, f"task runs are left: {states}"
+        time.sleep(1)
+
+
 def flow_seconds(prefect: PrefectServer, flow_run: str) -> tuple[float, int]:
     """Return a flow run's seconds from its start to its last batch's end, and its batches."""
     of_run = {"flow_runs": {"id": {"any_": [flow_run]}}}
