@@ -17,9 +17,10 @@ export RUN_OUT := $(or $(value OUT),results.csv)
 export RUN_CHECKS := $(or $(value CHECKS),host)
 export RUN_FORMAT := $(or $(value FORMAT),detect)
 export RUN_COLUMN := $(value COLUMN)
-unexport FILE OUT CHECKS FORMAT COLUMN
+export STACK_WORKERS := $(or $(value WORKERS),1)
+unexport FILE OUT CHECKS FORMAT COLUMN WORKERS
 
-.PHONY: help install run demo test lint bench lock services clean file-given
+.PHONY: help install run demo up down deploy test lint bench lock services clean file-given
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,15 @@ run: file-given $(INSTALLED) ## Check a file of domain names: FILE=domains.txt [
 
 demo: $(INSTALLED) ## The same with a bundled file and a bundled name server, without a network
 	@$(IN_VENV) -m demo
+
+up: $(INSTALLED) ## Start the whole stack in the background: Prefect's UI and workers [WORKERS=1]
+	@$(IN_VENV) -m deployments.stack up --workers "$$STACK_WORKERS"
+
+down: $(INSTALLED) ## Stop what `make up` has started
+	@$(IN_VENV) -m deployments.stack down
+
+deploy: $(INSTALLED) ## Put the pool, its queues and all deployments on the server of PREFECT_API_URL
+	@$(IN_VENV) -m deployments.deploy
 
 test: $(INSTALLED) services ## Run all tests, with real servers that they start and stop [ARGS=…]
 	@$(IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)
@@ -48,7 +58,7 @@ lock: ## Write the lock files anew from pyproject.toml and benchmarks/requiremen
 	@directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
 	$(PYTHON) -m venv "$$directory" && \
 	"$$directory/bin/python" -m pip install --quiet --disable-pip-version-check uv && \
-	"$$directory/bin/uv" pip compile --quiet pyproject.toml --group build --group lint --group test \
+	"$$directory/bin/uv" pip compile --quiet pyproject.toml packages/prefect-rabbitmq/pyproject.toml --group build --group lint --group test \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--output-file requirements.lock && \
 	"$$directory/bin/uv" pip compile --quiet benchmarks/requirements.in \
@@ -67,7 +77,7 @@ clean: ## Remove .venv and what tools left behind; results and data stay
 file-given:
 	@test -n "$$RUN_FILE" || { echo 'Which file? make run FILE=domains.txt' >&2; exit 2; }
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml packages/prefect-rabbitmq/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"Rollcall needs Python 3.11 or later, this is %d.%d: make PYTHON=python3.12 …" \
 		% sys.version_info[:2])'
@@ -76,7 +86,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@# The lock is whole; left to itself, pip would look for a newer sqlalchemy[asyncio] than it pins.
 	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		-e packages/prefect-rabbitmq -e .
 	@touch $@
 
 $(EXTRAS_INSTALLED): benchmarks/requirements.lock $(INSTALLED)

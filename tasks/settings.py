@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, description="SQLAlchemy URL; unset: SQLite in the home folder."
     )
+    amqp_url: SecretStr | None = Field(
+        default=None, description="AMQP URL; unset: batches run in the flow run's own process."
+    )
     nameservers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="ip or ip:port, comma-separated; unset: the system's."
     )

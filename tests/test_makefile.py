@@ -28,8 +28,10 @@ def house(tmp_path: Path) -> Path:
     (house / ".venv" / "bin").mkdir(parents=True)
     (house / "deployments").mkdir()
     (house / "deployments" / "run.py").write_text(JOB)
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
-        shutil.copy(ROOT / name, house)
+    package = "packages/prefect-rabbitmq/pyproject.toml"
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", package):
+        (house / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, house / name)
     (house / ".venv" / "bin" / "python").symlink_to(shutil.which("python3") or "")
     (house / ".venv" / ".installed").touch()
     return house
@@ -38,7 +40,8 @@ def house(tmp_path: Path) -> Path:
 def test_make_alone_lists_what_there_is() -> None:
     """Without a target, make lists every target for people."""
     listed = set(re.findall(r"^  make (\w+) ", make().stdout, re.MULTILINE))
-    assert listed >= {"install", "run", "demo", "test", "lint", "bench", "lock", "clean"}
+    stack = {"up", "down", "deploy"}
+    assert listed >= stack | {"install", "run", "demo", "test", "lint", "bench", "lock", "clean"}
 
 
 def test_run_wants_a_file(house: Path) -> None:

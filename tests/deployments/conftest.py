@@ -34,6 +34,6 @@ def deployed(
     }
     server = replace(flow_server, environment={**flow_server.environment, **ours})
     deployment_id = deploy(server)
-    with running_prefect_worker(server, tmp_path, pool="checks") as worker:
+    with running_prefect_worker(server, tmp_path, pool="checks", kind="rabbitmq") as worker:
         yield Deployed(server=server, worker=worker, deployment_id=deployment_id)
     undeploy(server)

@@ -19,16 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 def prefect(server: PrefectServer, *words: str) -> str:
     """Run Prefect's command line in the repository, and return what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", *words],
-        cwd=ROOT,
-        env=dict(server.environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return _run(server, "prefect", *words)
 
 
 def deploy(server: PrefectServer) -> str:
@@ -38,10 +29,22 @@ def deploy(server: PrefectServer) -> str:
     Returns:
         The id of `check-domains/on-demand`.
     """
-    prefect(server, "work-pool", "create", "checks", "--type", "process")
-    prefect(server, "--no-prompt", "deploy", "--all")
+    _run(server, "deployments.deploy")
     url = f"{server.api_url}/deployments/name/check-domains/on-demand"
     return str(httpx.get(url).raise_for_status().json()["id"])
+
+
+def _run(server: PrefectServer, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        env=dict(server.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def undeploy(server: PrefectServer) -> None:

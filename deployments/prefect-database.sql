@@ -1,0 +1,2 @@
+-- Prefect's server has a database of its own beside Rollcall's.
+CREATE DATABASE prefect;
