@@ -17,8 +17,7 @@ from pika import SelectConnection
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Crashed
 
-from prefect_rabbitmq import metrics
-from prefect_rabbitmq.execution import end_task_run, task_run_id
+from prefect_rabbitmq import metrics, outsiders
 from prefect_rabbitmq.flow_runs import FlowRuns, Standing
 from prefect_rabbitmq.jobs import Job, Jobs
 from prefect_rabbitmq.lane import Delivery, Lane, Source
@@ -61,6 +60,7 @@ class Consumer:
         self._process = Supervisor(self)
         self._connection: SelectConnection | None = None
         self._standings = Standings()
+        self._outsiders = outsiders.Outsiders()
         self._watch = FlowRuns(lambda read: self._link.call(self._flow_runs_read, read))
         self._handled = 0
         self._began = time.monotonic()
@@ -188,18 +188,14 @@ class Consumer:
 
     def _end(self, job: Job, state: State[Any]) -> None:
         """End a message without running it."""
-        if job.message.task_run is not None:
-            end_task_run(job.message.task_run, state)
+        outsiders.end(job, state)
         self._outlet.reply(job.delivery, reply_of(state, None).encode(), partial(self._ack, job))
 
     def _give_up(self, job: Job, reason: str) -> None:
         """Put a message to the dead letters, and tell whoever waits for it."""
         self._jobs.waiting.pop(job.tag, None)
         state: State[Any] = Crashed(message=f"Its message is a dead letter: {reason}")
-        if job.message.task_run is not None:
-            end_task_run(job.message.task_run, state)
-        else:
-            self._watch.crashed(task_run_id(job.id), state.message or reason)
+        outsiders.end(job, state)
         self._outlet.reply(job.delivery, reply_of(state, None).encode(), lambda: None)
         self._reject(job.delivery, reason)
 
@@ -233,14 +229,15 @@ class Consumer:
         self._open_lanes()
         self._pump()
 
-    def done(self, told: Mapping[str, Any]) -> None:
+    def done(self, told: Mapping[str, Any], reply: bytes) -> None:
         """Answer a message, then acknowledge it."""
         self._jobs.orphans.pop(told["tag"], None)
         if job := self._jobs.running.pop(told["tag"], None):
             if told["outcome"] == "rejected":
                 self._give_up(job, told["reason"])
             else:
-                self._outlet.reply(job.delivery, told["reply"].encode(), partial(self._ack, job))
+                self._outsiders.ended(job, reply)
+                self._outlet.reply(job.delivery, reply, partial(self._ack, job))
                 seconds = time.monotonic() - job.started
                 metrics.SECONDS.labels(self._pool, job.work_queue).observe(seconds)
                 self._count(job.work_queue, told["outcome"])
@@ -252,6 +249,7 @@ class Consumer:
     def died(self, how: str, *, killed_by_us: bool) -> None:
         """Find out which message killed the process: each that was in it runs alone now."""
         metrics.DEATHS.labels(self._pool).inc()
+        self._outsiders.tell()
         jobs = self._jobs.died(killed_by_us=killed_by_us)
         logger.error("The tasks' process died (%s) with %d messages in it.", how, len(jobs))
         for job in jobs:

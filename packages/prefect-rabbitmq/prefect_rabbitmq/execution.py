@@ -18,6 +18,7 @@ from prefect.task_engine import run_task_async, run_task_sync
 from prefect.tasks import Task
 from prefect.utilities.engine import emit_task_run_state_change_event
 
+from prefect_rabbitmq.exceptions import restored
 from prefect_rabbitmq.messages import Malformed, Message
 from prefect_rabbitmq.outcomes import reply_of
 from prefect_rabbitmq.registry import UnknownTask, load_tasks, task_named
@@ -36,7 +37,7 @@ class Executed:
     #: The type of the final state in small letters, or `rejected`.
     outcome: str
     #: The body of the reply.
-    reply: str = ""
+    reply: bytes = b""
     #: Why it was rejected.
     reason: str = ""
 
@@ -63,7 +64,7 @@ class Executor:
         running.get_loop().call_soon_threadsafe(running.cancel)
         return True
 
-    def run(self, message_id: str, body: str, *, cancelled: bool = False) -> Executed:
+    def run(self, message_id: str, body: bytes, *, cancelled: bool = False) -> Executed:
         """
         Run a message; whatever it does, this returns, unless the process dies.
 
@@ -74,9 +75,9 @@ class Executor:
             cancelled: Whether it is to be ended without being run.
         """
         try:
-            message = Message.decode(body.encode())
+            message = Message.decode(body)
             task = task_named(self._tasks, message.task)
-            parameters = fit(task, message.parameters)
+            parameters = fit(task, restored(message.parameters, body))
         except (Malformed, UnknownTask) as error:
             return Executed("rejected", reason=str(error))
         version = code_version(task)
@@ -124,7 +125,7 @@ class Executor:
     def _executed(self, task: Task[..., Any], message: Message, state: State[Any]) -> Executed:
         reply = reply_of(state, code_version(task))
         try:
-            return Executed(state.type.value.lower(), reply.encode().decode())
+            return Executed(state.type.value.lower(), reply.encode())
         except Malformed as error:
             reason = (
                 f"what {task.name} returned cannot be written as JSON ({error}): return something"
@@ -133,7 +134,7 @@ class Executor:
             failed: State[Any] = Failed(message=reason, data=TypeError(reason))
             if message.task_run is not None:
                 end_task_run(message.task_run, failed)
-            return Executed("failed", reply_of(failed, reply.code_version).encode().decode())
+            return Executed("failed", reply_of(failed, reply.code_version).encode())
 
     async def _run_async(self, told: dict[str, Any]) -> State[Any]:
         thread = threading.get_ident()

@@ -14,7 +14,6 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectException
-from prefect.states import Crashed
 
 logger = logging.getLogger("prefect.rabbitmq.flow_runs")
 
@@ -39,7 +38,6 @@ class FlowRuns:
         """Prepare; `read` is called in the thread; None is for one that could not be read."""
         self._read = read
         self._wanted: frozenset[UUID] = frozenset()
-        self._crashed: list[tuple[UUID, str]] = []
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="rabbitmq-flow-runs", daemon=True)
@@ -61,17 +59,11 @@ class FlowRuns:
         if new:
             self._wake.set()
 
-    def crashed(self, task_run: UUID, reason: str) -> None:
-        """Have the end of a task run told to the API that nobody else can tell."""
-        self._crashed.append((task_run, reason))
-        self._wake.set()
-
     def _run(self) -> None:
         with get_client(sync_client=True) as client:
             while not self._stopping:
                 self._wake.wait(SECONDS if self._wanted else None)
                 self._wake.clear()
-                self._tell(client)
                 if wanted := self._wanted:
                     self._read(self._standings(client, wanted))
 
@@ -89,14 +81,6 @@ class FlowRuns:
             id_: _standing(found[id_]) if id_ in found else Standing(is_over=True, run_count=0)
             for id_ in wanted
         }
-
-    def _tell(self, client: SyncPrefectClient) -> None:
-        while self._crashed:
-            task_run, reason = self._crashed.pop()
-            try:
-                client.set_task_run_state(task_run, Crashed(message=reason), force=True)
-            except (httpx.HTTPError, PrefectException) as error:
-                logger.warning("Task run %s: %s (%s)", task_run, reason, error)
 
 
 def _standing(flow_run: FlowRun) -> Standing:

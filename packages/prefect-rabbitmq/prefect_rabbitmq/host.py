@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -14,11 +15,14 @@ from prefect_rabbitmq.pipe import Pipe
 
 logger = logging.getLogger("prefect.rabbitmq.host")
 
+#: Of a message from outside Prefect would warn with each line that it is of no flow run.
+QUIET = {"PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore"}
+
 
 class Owner(Protocol):
     """Who is told what the process says; from a thread of its own."""
 
-    def told(self, host: TaskHost, told: Mapping[str, Any]) -> None:
+    def told(self, host: TaskHost, told: Mapping[str, Any], body: bytes) -> None:
         """The process said something; see `prefect_rabbitmq.pipe`."""
 
     def ended(self, host: TaskHost, code: int) -> None:
@@ -53,6 +57,7 @@ class TaskHost:
                     *modules,
                 ],
                 pass_fds=[descriptor],
+                env={**QUIET, **os.environ},
                 # Ctrl-C in a terminal is for the worker, which lets the tasks finish.
                 start_new_session=True,
             )
@@ -71,11 +76,11 @@ class TaskHost:
 
     def run(self, tag: int, message_id: str, body: bytes) -> None:
         """Have a message run."""
-        self._pipe.send(do="run", tag=tag, id=message_id, body=body.decode())
+        self._pipe.send({"do": "run", "tag": tag, "id": message_id}, body)
 
     def cancel(self, tags: Iterable[int]) -> None:
         """Have messages ended that run or wait there."""
-        self._pipe.send(do="cancel", tags=list(tags))
+        self._pipe.send({"do": "cancel", "tags": list(tags)})
 
     def kill(self) -> None:
         """Kill the process; `ended` follows."""
@@ -83,11 +88,11 @@ class TaskHost:
 
     def discard(self) -> None:
         """Let the process finish and end by itself."""
-        self._pipe.send(do="stop")
+        self._pipe.send({"do": "stop"})
 
     def stop(self, timeout: float) -> None:
         """Let the process finish, send its logs and end; kill it after `timeout` seconds."""
-        self._pipe.send(do="stop")
+        self._pipe.send({"do": "stop"})
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -96,6 +101,6 @@ class TaskHost:
 
     def _listen(self) -> None:
         while (told := self._pipe.receive()) is not None:
-            self._call(self._owner.told, self, told)
+            self._call(self._owner.told, self, *told)
         code = self._process.wait()
         self._call(self._owner.ended, self, code)

@@ -47,6 +47,9 @@ class Link:
             address: The same for messages, without a password.
             session: What is done with the connection.
         """
+        # What there is to say is said here, in a line; pika has a traceback for each try.
+        if (pika := logging.getLogger("pika")).level == logging.NOTSET:
+            pika.setLevel(logging.CRITICAL)
         self._hosts = hosts
         self._address = address
         self._session = session

@@ -12,6 +12,8 @@ from prefect.client.schemas.objects import State, TaskRun
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
+from prefect_rabbitmq.exceptions import RemoteError, written
+
 #: What `content_type` says.
 JSON = "application/json"
 
@@ -33,9 +35,13 @@ class _Body(BaseModel):
         filled = {name: value for name, value in self if value is not None}
         try:
             # JSON has no NaN; where a float is annotated, pydantic reads it from the word.
-            return to_json(filled, inf_nan_mode="strings")
+            return to_json(filled, inf_nan_mode="strings", fallback=self._otherwise)
         except (PydanticSerializationError, UnicodeError, ValueError) as error:
             raise Malformed(str(error)) from error
+
+    def _otherwise(self, value: Any) -> Any:
+        """Write what neither JSON nor pydantic has a type for, or raise an error."""
+        raise TypeError(f"{type(value).__name__} is no type of JSON")
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
@@ -67,16 +73,9 @@ class Message(_Body):
     #: Version of the task's code where the message was made.
     code_version: str | None = None
 
-
-class RemoteError(BaseModel):
-    """An exception that a task raised in a worker."""
-
-    model_config = ConfigDict(frozen=True)
-
-    #: Its class, with the module unless it is a builtin one.
-    type: str
-    message: str
-    traceback: str = ""
+    def _otherwise(self, value: Any) -> Any:
+        # With `allow_failure` a task is given the exception of another one.
+        return written(value) if isinstance(value, BaseException) else super()._otherwise(value)
 
 
 class Reply(_Body):

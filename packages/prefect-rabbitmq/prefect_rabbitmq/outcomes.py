@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
-import traceback
 from typing import Any
 
 from prefect._internal.result_records import ResultRecord, ResultRecordMetadata
@@ -12,28 +10,9 @@ from prefect.serializers import JSONSerializer
 from prefect.tasks import Task
 from pydantic import TypeAdapter, ValidationError
 
-from prefect_rabbitmq.messages import Malformed, RemoteError, Reply
+from prefect_rabbitmq.exceptions import exception_of, told
+from prefect_rabbitmq.messages import Malformed, Reply
 from prefect_rabbitmq.signatures import returned
-
-#: Longest traceback that a reply holds, in characters; the log has it all.
-TRACEBACK_LENGTH = 10_000
-
-
-class RemoteTaskFailed(Exception):
-    """
-    What a task raised in a worker, where that was no built-in exception.
-
-    Its class is not imported here: a reply must not say what code is loaded.
-
-    Attributes:
-        type: The name of the exception's class, with its module.
-        traceback: Its traceback in the worker.
-    """
-
-    def __init__(self, error: RemoteError) -> None:
-        super().__init__(f"{error.type}: {error.message}" if error.message else error.type)
-        self.type = error.type
-        self.traceback = error.traceback
 
 
 def reply_of(state: State[Any], code_version: str | None) -> Reply:
@@ -45,7 +24,7 @@ def reply_of(state: State[Any], code_version: str | None) -> Reply:
             return Reply(state=bare, result=data.metadata, stored=True, code_version=code_version)
         data = data.result
     if isinstance(data, BaseException):
-        return Reply(state=bare, error=remote_error(data), code_version=code_version)
+        return Reply(state=bare, error=told(data), code_version=code_version)
     return Reply(state=bare, result=data, code_version=code_version)
 
 
@@ -59,7 +38,7 @@ def state_of(reply: Reply, task: Task[..., Any]) -> State[Any]:
     """
     state = reply.state
     if reply.error is not None:
-        return state.model_copy(update={"data": _exception(reply.error)})
+        return state.model_copy(update={"data": exception_of(reply.error)})
     if reply.stored:
         if not task.persist_result:
             raise Malformed(f"{task.name} stores no results, but its reply refers to one")
@@ -74,29 +53,6 @@ def in_memory(value: Any) -> ResultRecord[Any]:
     """Return a value as a state holds it that was never stored."""
     metadata = ResultRecordMetadata(storage_key="", serializer=JSONSerializer())
     return ResultRecord(result=value, metadata=metadata)
-
-
-def remote_error(error: BaseException) -> RemoteError:
-    """Return what is told of an exception."""
-    kind = type(error)
-    name = kind.__qualname__
-    lines = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH:]
-    return RemoteError(
-        type=name if kind.__module__ == "builtins" else f"{kind.__module__}.{name}",
-        message=str(error),
-        traceback=lines,
-    )
-
-
-def _exception(error: RemoteError) -> Exception:
-    kind = getattr(builtins, error.type, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        try:
-            return kind(error.message)
-        except TypeError:
-            # Some, as UnicodeDecodeError, want more than a message.
-            pass
-    return RemoteTaskFailed(error)
 
 
 def _typed(value: Any, returns: TypeAdapter[Any] | None) -> Any:

@@ -1,10 +1,10 @@
 """
-What a worker and its tasks' process say to each other, over a socket, as JSON.
+What a worker and its tasks' process say to each other, over a socket: JSON, and at times a body.
 
-Worker: `{"do": "run", "tag": 7, "id": "…", "body": "…"}`, `{"do": "cancel", "tags": [7]}`,
+Worker: `{"do": "run", "tag": 7, "id": "…"}` with the message, `{"do": "cancel", "tags": [7]}`,
 `{"do": "stop"}`.
 Process: `{"is": "ready"}`, `{"is": "broken", "reason": "…"}`,
-`{"is": "done", "tag": 7, "outcome": "completed", "reply": "…", "reason": "", "memory_mb": 180.2}`.
+`{"is": "done", "tag": 7, "outcome": "completed", "reason": "", "memory_mb": 180.2}` with the reply.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Pipe:
         self._connection = Connection(descriptor)
         self._lock = threading.Lock()
 
-    def send(self, **told: Any) -> bool:
+    def send(self, told: dict[str, Any], body: bytes = b"") -> bool:
         """Send something; returns whether the other end is still there."""
-        data = json.dumps(told).encode()
+        data = json.dumps(told).encode() + b"\n" + body
         try:
             with self._lock:
                 self._connection.send_bytes(data)
@@ -33,13 +33,13 @@ class Pipe:
             return False
         return True
 
-    def receive(self) -> dict[str, Any] | None:
+    def receive(self) -> tuple[dict[str, Any], bytes] | None:
         """Wait for what the other end sends next; None once it is gone."""
         try:
-            told: dict[str, Any] = json.loads(self._connection.recv_bytes())
-        except (EOFError, OSError, ValueError):
+            told, _, body = self._connection.recv_bytes().partition(b"\n")
+        except (EOFError, OSError):
             return None
-        return told
+        return json.loads(told), body
 
     def close(self) -> None:
         """Close this end."""

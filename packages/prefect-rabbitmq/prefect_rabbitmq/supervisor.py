@@ -24,7 +24,7 @@ class Owner(Protocol):
     def ready(self) -> None:
         """It can be given messages."""
 
-    def done(self, told: Mapping[str, Any]) -> None:
+    def done(self, told: Mapping[str, Any], reply: bytes) -> None:
         """It has done one; see `prefect_rabbitmq.pipe`."""
 
     def died(self, how: str, *, killed_by_us: bool) -> None:
@@ -91,12 +91,12 @@ class Supervisor:
             host, self._host = self._host, None
             host.stop(timeout)
 
-    def told(self, host: TaskHost, told: Mapping[str, Any]) -> None:
+    def told(self, host: TaskHost, told: Mapping[str, Any], body: bytes) -> None:
         """Hear what a process says."""
         if host is not self._host:
             return
         if told["is"] == "done":
-            self._owner.done(told)
+            self._owner.done(told, body)
         elif told["is"] == "broken":
             self._broken = True
             logger.error("%s. Trying on.", told["reason"])

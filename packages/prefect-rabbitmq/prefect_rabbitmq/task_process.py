@@ -9,13 +9,16 @@ RabbitMQ: it is given messages and gives back replies.
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import resource
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from prefect.context import SyncClientContext
@@ -26,6 +29,8 @@ from prefect_rabbitmq.events import keep_events
 from prefect_rabbitmq.execution import Executed, Executor, TaskCancelled
 from prefect_rabbitmq.pipe import Pipe
 from prefect_rabbitmq.registry import WrongTaskModule
+
+logger = logging.getLogger("prefect.rabbitmq.tasks")
 
 #: Seconds that Prefect's logs and events get to be sent at the end.
 DRAIN_SECONDS = 30.0
@@ -46,11 +51,12 @@ class TaskProcess:
 
     def serve(self) -> None:
         """Run what comes until there is no more, or nobody at the other end."""
-        self._pipe.send(**{"is": "ready"})
-        while (told := self._pipe.receive()) is not None:
+        self._pipe.send({"is": "ready"})
+        while (received := self._pipe.receive()) is not None:
+            told, body = received
             match told["do"]:
                 case "run":
-                    self._threads.submit(self._run, told["tag"], told["id"], told["body"])
+                    self._threads.submit(self._run, told["tag"], told["id"], body)
                 case "cancel":
                     self._cancel(told["tags"])
                 case _:
@@ -59,7 +65,7 @@ class TaskProcess:
         # The worker was killed: others are given its messages now.
         os._exit(1)
 
-    def _run(self, tag: int, message_id: str, body: str) -> None:
+    def _run(self, tag: int, message_id: str, body: bytes) -> None:
         with self._lock:
             self._running[tag] = threading.get_ident()
             cancelled = tag in self._cancelled
@@ -68,16 +74,20 @@ class TaskProcess:
         except TaskCancelled:
             # It came when the task had just ended.
             executed = Executed("cancelled")
+        except Exception as error:
+            # Whatever it is, the worker must hear of it: it would wait for this for ever.
+            logger.exception("A message could not be run")
+            executed = Executed("rejected", reason=f"{type(error).__name__}: {error}")
         while not self._over(tag):
             pass
-        self._pipe.send(
-            **{"is": "done"},
-            tag=tag,
-            outcome=executed.outcome,
-            reply=executed.reply,
-            reason=executed.reason,
-            memory_mb=_memory_mb(),
-        )
+        told = {
+            "is": "done",
+            "tag": tag,
+            "outcome": executed.outcome,
+            "reason": executed.reason,
+            "memory_mb": _memory_mb(int(time.monotonic())),
+        }
+        self._pipe.send(told, executed.reply)
 
     def _over(self, tag: int) -> bool:
         """Make sure that no late cancellation reaches this thread, and its next task."""
@@ -118,7 +128,7 @@ def main() -> None:
     try:
         executor = Executor(modules)
     except WrongTaskModule as error:
-        pipe.send(**{"is": "broken"}, reason=str(error))
+        pipe.send({"is": "broken", "reason": str(error)})
         return
     TaskProcess(pipe, executor, concurrency).serve()
     for sender in (APILogWorker, EventsWorker):
@@ -136,7 +146,9 @@ def _open_client() -> None:
     _open.stack = stack
 
 
-def _memory_mb() -> float:
+@lru_cache(maxsize=1)
+def _memory_mb(_second: int) -> float:
+    """Return the memory that the process holds; reading it costs more than a small task."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
