@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,8 +31,8 @@ from prefect.states import Crashed
 
 logger = logging.getLogger("prefect.rabbitmq.reconciliation")
 
-#: Seconds that the server gets to record what is under way.
-PATIENCE_SECONDS = 15.0
+#: Seconds without progress after which what the server has not recorded counts as lost.
+PATIENCE_SECONDS = 10.0
 #: Task runs that the server gives at once.
 PAGE = 200
 
@@ -82,15 +83,16 @@ def reconcile(endings: Endings) -> None:
 def _wrong(
     client: SyncPrefectClient, flow_run: UUID, endings: Endings
 ) -> list[tuple[TaskRun, State[Any]]]:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    wait = 0.25
+    fewest, progressed, wait = math.inf, time.monotonic(), 0.25
     while True:
         found = [
             (task_run, state)
             for task_run in _not_completed(client, flow_run)
             if (state := endings.right(task_run)) is not None
         ]
-        if not found or time.monotonic() > deadline:
+        if len(found) < fewest:
+            fewest, progressed = len(found), time.monotonic()
+        if not found or time.monotonic() - progressed > PATIENCE_SECONDS:
             return found
         time.sleep(wait)
         wait = min(2.0, wait * 2)

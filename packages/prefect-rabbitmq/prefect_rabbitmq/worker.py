@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import anyio
 import anyio.abc
@@ -27,19 +31,21 @@ from prefect_rabbitmq.settings import Limits, WrongSetting, limits_of, template_
 
 #: Seconds that running tasks get to finish when the worker is told to stop.
 GRACE_SECONDS = 30.0
+#: Seconds that the processes of flow runs get to tell Prefect that they are ended.
+CRASH_SECONDS = 10.0
+#: Whether Prefect serves metrics.
+METRICS_VARIABLE = "PREFECT_CLIENT_METRICS_ENABLED"
 
 
 class RabbitMQJobConfiguration(ProcessJobConfiguration):
-    """How a flow run's process is started; the pool's credentials are passed on to it."""
-
-    credentials: RabbitMQCredentials | None = Field(default=None)
+    """How a flow run's process is started. Its task runner finds the credentials by itself."""
 
     def prepare_for_flow_run(self, flow_run: FlowRun, *more: Any, **named: Any) -> None:
-        """Add what the task runner in the flow run's process needs."""
+        """Take away what is the worker's own."""
+        # The port for metrics is the worker's; a flow run that wants it too would not start.
+        metrics = self.env.get(METRICS_VARIABLE, "false")
         super().prepare_for_flow_run(flow_run, *more, **named)
-        url = self.credentials.url if self.credentials is not None else None
-        if url is not None:
-            self.env.setdefault(VARIABLE, url.get_secret_value())
+        self.env[METRICS_VARIABLE] = metrics
 
 
 class RabbitMQVariables(ProcessVariables, Limits):
@@ -75,8 +81,9 @@ class RabbitMQWorker(ProcessWorker):
         super().__init__(*arguments, **named)
         self._consumer: Consumer | None = None
         self._link: Link | None = None
-        self._scope: anyio.CancelScope | None = None
-        self._flow_runs_running = 0
+        self._main: asyncio.Task[Any] | None = None
+        #: The processes of its flow runs.
+        self._flow_runs: dict[UUID, int] = {}
         self._exhausted = ""
         self._warned = ""
 
@@ -88,9 +95,12 @@ class RabbitMQWorker(ProcessWorker):
     ) -> None:
         """Work until told to stop, or until a limit of the pool is reached."""
         keep_events()
-        with anyio.CancelScope() as self._scope:
+        self._main = asyncio.current_task()
+        try:
             await super().start(run_once, with_healthcheck, printer)
-        if self._exhausted:
+        except asyncio.CancelledError:
+            if not self._exhausted:
+                raise
             printer(f"Worker {self.name!r} stopped: {self._exhausted}")
 
     async def run(
@@ -100,11 +110,12 @@ class RabbitMQWorker(ProcessWorker):
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> ProcessWorkerResult:
         """Run a flow run as a process."""
-        self._flow_runs_running += 1
+        started = _Started(task_status or anyio.TASK_STATUS_IGNORED, self._flow_runs, flow_run.id)
+        self._flow_runs[flow_run.id] = 0
         try:
-            return await super().run(flow_run, configuration, task_status)
+            return await super().run(flow_run, configuration, started)
         finally:
-            self._flow_runs_running -= 1
+            del self._flow_runs[flow_run.id]
 
     async def sync_with_backend(self) -> None:
         """Send a heartbeat, and learn what the UI says now."""
@@ -122,6 +133,7 @@ class RabbitMQWorker(ProcessWorker):
         """Finish what runs, within a time, and give back the rest."""
         with anyio.CancelScope(shield=True):
             await self._stop_consuming()
+            await self._stop_flow_runs()
         await super().teardown(*exc_info)
 
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
@@ -176,10 +188,10 @@ class RabbitMQWorker(ProcessWorker):
 
     async def _end_after_flow_runs(self) -> None:
         # What Prefect counts tells nobody when it changes.
-        while self._flow_runs_running or self._submitting_flow_run_ids:  # noqa: ASYNC110
+        while self._flow_runs or self._submitting_flow_run_ids:  # noqa: ASYNC110
             await anyio.sleep(0.1)
-        if self._scope is not None:
-            self._scope.cancel()
+        if self._main is not None:
+            self._main.cancel()
 
     async def _stop_consuming(self) -> None:
         if self._consumer is None or self._link is None:
@@ -193,3 +205,33 @@ class RabbitMQWorker(ProcessWorker):
         link.call(consumer.abandon)
         await asyncio.to_thread(link.stop)
         await asyncio.to_thread(consumer.close)
+
+    async def _stop_flow_runs(self) -> None:
+        """
+        Have flow runs end as `Crashed`, so that they can be retried.
+
+        Prefect's own worker kills them, and its server would show them as running for ever.
+        """
+        for pid in filter(None, self._flow_runs.values()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        with anyio.move_on_after(CRASH_SECONDS):
+            while self._flow_runs:  # noqa: ASYNC110 - see above
+                await anyio.sleep(0.1)
+
+
+class _Started(anyio.abc.TaskStatus[int]):
+    """Notes the process of a flow run when it has started."""
+
+    def __init__(
+        self, status: anyio.abc.TaskStatus[int], pids: dict[UUID, int], flow_run: UUID
+    ) -> None:
+        self._status = status
+        self._pids = pids
+        self._flow_run = flow_run
+
+    def started(self, value: int | None = None) -> None:
+        """Pass on the process id."""
+        if value is not None:
+            self._pids[self._flow_run] = value
+            self._status.started(value)
