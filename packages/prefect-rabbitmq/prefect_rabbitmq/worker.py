@@ -159,7 +159,7 @@ class RabbitMQWorker(ProcessWorker):
         loop = asyncio.get_running_loop()
         self._consumer = Consumer(
             self._work_pool_name,
-            lambda reason: loop.call_soon_threadsafe(self._limit_reached, reason),
+            lambda reason: asyncio.run_coroutine_threadsafe(self._limit_reached(reason), loop),
         )
         hosts = credentials.parameters(f"prefect worker {self.name}")
         self._link = Link(hosts, credentials.address, self._consumer)
@@ -180,13 +180,10 @@ class RabbitMQWorker(ProcessWorker):
             self._warned = text
             self._logger.warning("%s", text)
 
-    def _limit_reached(self, reason: str) -> None:
-        if self._exhausted or self._consumer is None or self._runs_task_group is None:
+    async def _limit_reached(self, reason: str) -> None:
+        if self._exhausted or self._consumer is None:
             return
         self._exhausted = reason
-        self._runs_task_group.start_soon(self._end_after_flow_runs)
-
-    async def _end_after_flow_runs(self) -> None:
         # What Prefect counts tells nobody when it changes.
         while self._flow_runs or self._submitting_flow_run_ids:  # noqa: ASYNC110
             await anyio.sleep(0.1)
