@@ -12,6 +12,8 @@ DEFAULTS = {
     # The recorder's default of one row a transaction records some 40 task runs a second and drops
     # what does not fit its queue.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
+    # Seconds; by default what does not fill a batch is recorded every five.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     # The terminal belongs to the progress bar and the summary; the logs are in Prefect's UI.
