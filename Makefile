@@ -20,7 +20,7 @@ export RUN_COLUMN := $(value COLUMN)
 export STACK_WORKERS := $(or $(value WORKERS),1)
 unexport FILE OUT CHECKS FORMAT COLUMN WORKERS
 
-.PHONY: help install run demo up down deploy test lint bench lock services clean file-given
+.PHONY: help install run demo up down deploy test lint bench chaos lock services clean file-given
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ lint: $(INSTALLED) ## Check style and types
 
 bench: $(INSTALLED) $(EXTRAS_INSTALLED) services ## Measure
 	@$(IN_VENV) -m benchmarks $(ARGS)
+
+chaos: $(INSTALLED) services ## Break everything that a run needs, and see that nothing is lost [ARGS=…]
+	@$(IN_VENV) -m tests.chaos $(ARGS)
 
 lock: ## Write the lock files anew from pyproject.toml and benchmarks/requirements.in
 	@directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
