@@ -19,6 +19,7 @@ from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
 from prefect.utilities.engine import emit_task_run_state_change_event
 
+from prefect_rabbitmq.console import outlive_console
 from prefect_rabbitmq.credentials import RabbitMQCredentials
 from prefect_rabbitmq.dependencies import UpstreamTaskError, futures_in, resolve, when_all_done
 from prefect_rabbitmq.events import keep_events
@@ -148,6 +149,7 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
     def _connect(self) -> Publisher:
         credentials = self._credentials or pool_credentials(self._work_pool)
         keep_events()
+        outlive_console()
         publisher = Publisher(self._work_pool, self._answered)
         hosts = credentials.parameters(f"prefect flow of pool {self._work_pool}")
         publisher.begin(Link(hosts, credentials.address, publisher))
