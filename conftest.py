@@ -34,7 +34,7 @@ def _leave_the_users_home() -> None:
 _leave_the_users_home()
 
 #: It imports flows, and with them Prefect, so it comes after that.
-pytest_plugins = ["tests.flows.fixtures"]
+pytest_plugins = ["tests.flows.fixtures", "tests.rabbitmq.fixtures", "tests.rabbitmq.workers"]
 
 
 @pytest.fixture(scope="session")

@@ -157,15 +157,19 @@ class Broker:
     def virtual_host(self) -> Iterator[str]:
         """Make an empty virtual host, give its URL, and delete it with all in it at the end."""
         name = f"test-{uuid.uuid4().hex}"
-        everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        self._call("PUT", f"vhosts/{name}", {})
-        self._call("PUT", f"permissions/{name}/{USER}", everything)
         try:
-            yield self._url(name)
+            yield self.make_virtual_host(name)
         finally:
             self.start()
             # `restart_empty` has forgotten it.
             self._call("DELETE", f"vhosts/{name}", missing_ok=True)
+
+    def make_virtual_host(self, name: str) -> str:
+        """Make a virtual host that stays, and return its URL. Again is nothing."""
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        self._call("PUT", f"vhosts/{name}", {})
+        self._call("PUT", f"permissions/{name}/{USER}", everything)
+        return self._url(name)
 
     def _url(self, virtual_host: str) -> str:
         path = quote(virtual_host, safe="")

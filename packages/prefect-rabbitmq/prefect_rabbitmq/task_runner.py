@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,7 +14,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import RunInput, State, TaskRun
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
-from prefect.states import Failed, Pending
+from prefect.states import Cancelled, Failed, Pending
 from prefect.task_engine import _create_task_run_locally
 from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
@@ -81,6 +82,7 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
         self._work_pool = work_pool
         self._work_queue = work_queue
         self._credentials = credentials
+        #: Those that have not ended, by the ids of their messages.
         self._submitted: dict[str, _Submitted] = {}
         self._endings = Endings()
         self._publisher: Publisher | None = None
@@ -119,13 +121,8 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
         submitted = self._create(task, parameters, wait_for, dependencies)
         waits_for = [future for future in futures_in(parameters, wait_for) if not _done(future)]
         if waits_for:
-            resolver = self._resolver = self._resolver or ThreadPoolExecutor(1, "rabbitmq-resolver")
-            when_all_done(
-                waits_for,
-                lambda: resolver.submit(
-                    submitted.context.run, self._publish, submitted, parameters, wait_for
-                ),
-            )
+            self._resolver = self._resolver or ThreadPoolExecutor(1, "rabbitmq-resolver")
+            when_all_done(waits_for, lambda: self._publish_later(submitted, parameters, wait_for))
         else:
             self._publish(submitted, parameters, wait_for)
         return submitted.future
@@ -136,11 +133,14 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop: what nobody has waited for is dropped by the workers."""
+        """Stop: what nobody has waited for is cancelled, here and by the workers."""
         if self._resolver is not None:
             self._resolver.shutdown(wait=False, cancel_futures=True)
         if self._publisher is not None:
             self._publisher.close()
+        # Also for what was never published: nobody else would end it.
+        for submitted in list(self._submitted.values()):
+            self._end_here(submitted, Cancelled(message="Nobody waited for it"))
         # Whoever is being cancelled has no time for this, and needs it less.
         if exc_type is None or issubclass(exc_type, Exception):
             reconcile(self._endings)
@@ -173,7 +173,19 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
             self._endings.flow_run = flow_run
         emit_task_run_state_change_event(task_run, None, task_run.state or Pending())
         future: RabbitMQFuture[Any] = RabbitMQFuture(task_run.id)
-        return _Submitted(task, task_run, future, copy_context())
+        submitted = _Submitted(task, task_run, future, copy_context())
+        self._submitted[str(task_run.id)] = submitted
+        return submitted
+
+    def _publish_later(
+        self, submitted: _Submitted, parameters: dict[str, Any], wait_for: Any
+    ) -> None:
+        # This is the thread of a connection, which has no time.
+        run = submitted.context.run
+        # After the end of the runner there is nothing to be published any more.
+        with suppress(RuntimeError):
+            if self._resolver is not None:
+                self._resolver.submit(run, self._publish, submitted, parameters, wait_for)
 
     def _publish(self, submitted: _Submitted, parameters: dict[str, Any], wait_for: Any) -> None:
         task, task_run = submitted.task, submitted.task_run
@@ -199,11 +211,11 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
         publisher = self._publisher = self._publisher or self._connect()
         outstanding = Outstanding(str(submitted.task_run.id), self._work_queue, message.encode())
         submitted.message = message
-        self._submitted[outstanding.id] = submitted
         publisher.publish(outstanding)
 
     def _end_here(self, submitted: _Submitted, state: State[Any]) -> None:
         """End a task run that no worker gets to see."""
+        self._submitted.pop(str(submitted.task_run.id), None)
         self._change_state(submitted, state)
         if state.is_final():
             self._endings.add(submitted.task_run.id, state)
@@ -233,6 +245,7 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
     def _again(self, submitted: _Submitted, reply: Reply) -> None:
         """Publish a superseded task run for the code that the workers have now."""
         submitted.tries += 1
+        self._submitted[str(submitted.task_run.id)] = submitted
         submitted.task_run.state = reply.state
         self._change_state(submitted, Pending(message="Published again for the new code"))
         if submitted.message is not None:
