@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.extras import ROOT, with_repository
+from benchmarks.extras import with_repository
 from tests.services.postgres import Postgres, running_postgres
 from tests.services.prefect import PrefectServer, running_prefect_server, running_prefect_worker
 from tests.services.processes import Server, start
@@ -119,7 +119,7 @@ def running_rig(
             **settings,
         }
         prefect = replace(services.prefect, environment=environment)
-        _deploy(prefect)
+        _make_pool(prefect, home)
         for number in range(1, workers + 1):
             name = f"worker_{number}"
             stack.enter_context(
@@ -128,13 +128,13 @@ def running_rig(
         yield Rig(prefect=prefect, database=database, home=home, stack=stack)
 
 
-def _deploy(prefect: PrefectServer) -> None:
+def _make_pool(prefect: PrefectServer, home: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "deployments.deploy"],
+        [sys.executable, "-m", "benchmarks.make_pool"],
         env=prefect.environment,
-        cwd=ROOT,
+        cwd=home,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"make deploy says:\n{done.stdout}{done.stderr}"
+    assert done.returncode == 0, f"the pool cannot be made:\n{done.stdout}{done.stderr}"

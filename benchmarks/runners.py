@@ -6,7 +6,9 @@ Prefect's task runners side by side: a no-op task, mapped in one flow run, on on
 - *DaskTaskRunner* with 2 worker processes of 4 threads.
 
 Counts from the mapping to the last result, after some task runs to warm up. The next runner begins
-when the server has recorded all task runs of the one before.
+when the server has recorded all task runs of the one before. Afterwards, and not timed, another
+worker goes to the server through a proxy that counts its HTTP requests: they come by the clock,
+none for a task run.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +29,7 @@ from benchmarks.extras import with_extras, with_repository
 from benchmarks.map_noop import POOL, RUNNERS
 from benchmarks.markdown import show
 from benchmarks.recorded import assert_recorded
+from tests.services.counting import running_counter
 from tests.services.prefect import PrefectServer, running_prefect_server, running_prefect_worker
 from tests.services.rabbitmq import running_rabbitmq
 
@@ -56,7 +61,14 @@ def main(arguments: argparse.Namespace) -> None:
             for _ in range(arguments.repeat):
                 for name, measured in rates.items():
                     measured.append(_rate(client, name, arguments.tasks))
+        asked, seconds = _requests(client, _made(folder, "counted"), arguments.tasks)
     _show(rates, arguments)
+    show(
+        f"HTTP requests of a worker in {seconds:.1f} s with {arguments.tasks:,} task runs",
+        ["", "requests"],
+        asked.most_common(),
+    )
+    assert max(asked.values()) < arguments.tasks, "something is asked for each task run"
 
 
 def _made(folder: str, name: str) -> Path:
@@ -79,6 +91,22 @@ def _rate(prefect: PrefectServer, name: str, tasks: int) -> float:
     told = json.loads(done.stdout.splitlines()[-1])
     assert_recorded(prefect, told["flow_run"], WARM_UP + tasks)
     return tasks / float(told["seconds"])
+
+
+def _requests(client: PrefectServer, directory: Path, tasks: int) -> tuple[Counter[str], float]:
+    """Return what a worker asked the server for during a flow run, and how long this took."""
+    with running_counter(client.port) as counts:
+        counted = replace(
+            client,
+            environment={
+                **client.environment,
+                "PREFECT_API_URL": f"http://127.0.0.1:{counts.port}/api",
+            },
+        )
+        with running_prefect_worker(counted, directory, pool=POOL, kind="rabbitmq"):
+            before, began = Counter(counts.requests), time.perf_counter()
+            _rate(client, OURS, tasks)
+            return counts.requests - before, time.perf_counter() - began
 
 
 def _show(rates: dict[str, list[float]], arguments: argparse.Namespace) -> None:

@@ -142,8 +142,7 @@ def _show_rates(
 ) -> None:
     rates: dict[str, list[float]] = {}
     for run in sorted(runs, key=lambda run: run.workers):
-        plural = "s" if run.workers > 1 else ""
-        rates.setdefault(f"Rollcall, {run.workers} worker{plural}", []).append(run.rate)
+        rates.setdefault(f"Rollcall, {_workers(run)}", []).append(run.rate)
     first = next(iter(rates))
     rows = [
         [
@@ -172,8 +171,12 @@ def _show_usage(run: Run) -> None:
     ]
     rows.append(["all", f"{run.usage.cpu_seconds.total():.1f}", "", ""])
     show(
-        f"{run.workers} workers, best run: {run.batches} batches, {run.wall_seconds:.1f} s from the"
+        f"{_workers(run)}, best run: {run.batches} batches, {run.wall_seconds:.1f} s from the"
         " flow process's start to its end",
         ["", "CPU s", "of all cores", "peak MiB"],
         rows,
     )
+
+
+def _workers(run: Run) -> str:
+    return f"{run.workers} worker{'s' if run.workers > 1 else ''}"

@@ -53,10 +53,9 @@ def watched() -> Iterator[Usage]:
 
 
 def resident_mib(group: str) -> float:
-    """Return what the processes of a group hold now, in MiB."""
-    return sum(
-        _pss_mib(process) for process, name in _descendants(psutil.Process(), "") if name == group
-    )
+    """Return what the processes of a group hold now, in MiB, with all that they share."""
+    ours = (process for process, name in _descendants(psutil.Process(), "") if name == group)
+    return sum(float(process.memory_info().rss) for process in ours) / 2**20
 
 
 class _Watch:

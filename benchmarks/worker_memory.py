@@ -2,8 +2,8 @@
 Whether a worker's memory stays flat over a million names.
 
 One worker, which is two processes: Prefect's, with the connection to RabbitMQ, and the one in which
-its tasks run. What they hold is taken when a tenth of the results is committed, two tenths, and so
-on; memory that several processes share counts once.
+its tasks run. What they hold (RSS) is taken when a tenth of the results is committed, two tenths,
+and so on.
 """
 
 from __future__ import annotations
