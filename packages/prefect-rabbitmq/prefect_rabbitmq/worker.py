@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from uuid import UUID
 
 import anyio
 import anyio.abc
@@ -82,8 +81,8 @@ class RabbitMQWorker(ProcessWorker):
         self._consumer: Consumer | None = None
         self._link: Link | None = None
         self._main: asyncio.Task[Any] | None = None
-        #: The processes of its flow runs.
-        self._flow_runs: dict[UUID, int] = {}
+        #: Its flow runs. One that is retried may be here twice, while its first process ends.
+        self._flow_runs: set[_Started] = set()
         self._exhausted = ""
         self._warned = ""
 
@@ -110,12 +109,12 @@ class RabbitMQWorker(ProcessWorker):
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> ProcessWorkerResult:
         """Run a flow run as a process."""
-        started = _Started(task_status or anyio.TASK_STATUS_IGNORED, self._flow_runs, flow_run.id)
-        self._flow_runs[flow_run.id] = 0
+        started = _Started(task_status or anyio.TASK_STATUS_IGNORED)
+        self._flow_runs.add(started)
         try:
             return await super().run(flow_run, configuration, started)
         finally:
-            del self._flow_runs[flow_run.id]
+            self._flow_runs.remove(started)
 
     async def sync_with_backend(self) -> None:
         """Send a heartbeat, and learn what the UI says now."""
@@ -209,7 +208,7 @@ class RabbitMQWorker(ProcessWorker):
 
         Prefect's own worker kills them, and its server would show them as running for ever.
         """
-        for pid in filter(None, self._flow_runs.values()):
+        for pid in [started.pid for started in self._flow_runs if started.pid]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         with anyio.move_on_after(CRASH_SECONDS):
@@ -220,15 +219,13 @@ class RabbitMQWorker(ProcessWorker):
 class _Started(anyio.abc.TaskStatus[int]):
     """Notes the process of a flow run when it has started."""
 
-    def __init__(
-        self, status: anyio.abc.TaskStatus[int], pids: dict[UUID, int], flow_run: UUID
-    ) -> None:
+    def __init__(self, status: anyio.abc.TaskStatus[int]) -> None:
         self._status = status
-        self._pids = pids
-        self._flow_run = flow_run
+        #: 0 until then.
+        self.pid = 0
 
     def started(self, value: int | None = None) -> None:
         """Pass on the process id."""
         if value is not None:
-            self._pids[self._flow_run] = value
+            self.pid = value
             self._status.started(value)
