@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -57,8 +58,9 @@ class Control:
 
     def run(self, parameters: dict[str, Any]) -> str:
         """Run the deployment; returns the flow run's id."""
-        deployment = self._get(f"deployments/name/{DEPLOYMENT}")["id"]
-        made = self._post(f"deployments/{deployment}/create_flow_run", {"parameters": parameters})
+        body = {"parameters": parameters, "idempotency_key": uuid4().hex}
+        deployment = patient(lambda: self._get(f"deployments/name/{DEPLOYMENT}"))["id"]
+        made = patient(lambda: self._post(f"deployments/{deployment}/create_flow_run", body))
         return str(made["id"])
 
     def state(self, flow_run: str) -> tuple[str, str]:
@@ -71,8 +73,8 @@ class Control:
 
     def set_state(self, flow_run: str, kind: str, name: str, message: str) -> None:
         """Set a flow run's state, as the UI does; waits for a server that is away."""
-        state = {"type": kind, "name": name, "message": message}
-        patient(lambda: self._post(f"flow_runs/{flow_run}/set_state", {"state": state}))
+        body = {"state": {"type": kind, "name": name, "message": message}}
+        patient(lambda: self._post(f"flow_runs/{flow_run}/set_state", body))
 
     def task_runs(self, flow_run: str) -> dict[str, int]:
         """Count a flow run's task runs by the types of their states."""
@@ -81,7 +83,7 @@ class Control:
 
     def without_schedules(self) -> None:
         """Take away the deployments that run by themselves."""
-        for deployment in self._post("deployments/filter", {}):
+        for deployment in patient(lambda: self._post("deployments/filter", {})):
             if deployment["schedules"]:
                 self._client.delete(f"deployments/{deployment['id']}").raise_for_status()
 

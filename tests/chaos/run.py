@@ -18,9 +18,12 @@ from tests.services.processes import end_all
 
 __all__ = ["Report", "endure"]
 
-#: Seconds without any look-up, nor the end, after which a run is given up.
+#: Seconds without any look-up, or another state, after which a run is given up.
 STUCK_SECONDS = 300.0
-LOOK_SECONDS = 0.05
+#: Seconds after which a run is believed to be dead: Prefect's worker tells of a dead process twice,
+#: the second time some seconds later, when the run may already be retried.
+DEAD_SECONDS = 30.0
+LOOK_SECONDS = 0.1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,16 +73,20 @@ def endure(stage: Stage, fault: str, seed: int, domains: int, sizes: Sizes) -> R
 
 def _see_through(storm: Storm, stage: Stage, flow_run: str, report: Report) -> None:
     """Let the blows fall, until the flow run has ended."""
-    last, since = -1, time.monotonic()
+    last: tuple[int, str] = (-1, "")
+    since = time.monotonic()
     while True:
         asked = stage.nameserver.asked
         storm.go_on(asked / report.domains)
         # In this order: a blow may bring a run to its end that goes on afterwards.
-        if storm.is_calm and stage.prefect.state(flow_run)[0] in FINAL:
+        calm = storm.is_calm
+        state, _ = stage.prefect.state(flow_run)
+        if not calm or (asked, state) != last:
+            last, since = (asked, state), time.monotonic()
+        lasted = time.monotonic() - since
+        if state in FINAL and (state == "COMPLETED" or lasted > DEAD_SECONDS) and calm:
             return
-        if asked != last or not storm.is_calm:
-            last, since = asked, time.monotonic()
-        if time.monotonic() - since > STUCK_SECONDS:
+        if lasted > STUCK_SECONDS:
             report.wrong.append(f"nothing happened for {STUCK_SECONDS:g} s")
             stage.prefect.set_state(flow_run, "CANCELLING", "Cancelling", "It is stuck")
             end_all(processes_with("PREFECT__FLOW_RUN_ID", flow_run))
