@@ -1,0 +1,180 @@
+"""What Prefect's UI says about work queues: paused, priority, concurrency limit."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import psutil
+import pytest
+from prefect.client.schemas.actions import WorkPoolUpdate
+
+from tests.rabbitmq.workers import Mark, Plant
+from tests.services.processes import Server
+
+NAMES = ("first", "second", "third")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def workers(plant: Plant) -> Iterator[dict[int, Server]]:
+    """Run three workers that do one thing at a time, by their process id."""
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(plant.worker(name, PREFECT_RABBITMQ_CONCURRENCY="1"))
+            for name in NAMES
+        ]
+        plant.wait(lambda: plant.takers() == 3)
+        yield {worker.pid: worker for worker in started}
+
+
+def make(plant: Plant, work_queue: str, takers: int = 3, **options: Any) -> None:
+    """Make a work queue in the UI, and wait until it is taken from."""
+    with plant.api() as client:
+        client.create_work_queue(work_queue, work_pool_name=plant.pool, **options)
+    plant.wait(lambda: plant.takers(work_queue) == takers)
+
+
+def change(plant: Plant, work_queue: str, **options: Any) -> None:
+    """Change a work queue in the UI."""
+    with plant.api() as client:
+        queue = client.read_work_queue_by_name(work_queue, work_pool_name=plant.pool)
+        client.update_work_queue(queue.id, **options)
+
+
+def pause(plant: Plant, *, paused: bool) -> None:
+    """Pause or resume the pool in the UI."""
+    with plant.api() as client:
+        client.update_work_pool(plant.pool, WorkPoolUpdate(is_paused=paused))
+
+
+def most_at_once(marks: list[Mark]) -> int:
+    """Count those between their start and their end, at the worst moment."""
+    now = most = 0
+    for mark in marks:
+        now += 1 if mark.what == "start" else -1
+        most = max(most, now)
+    return most
+
+
+def of(plant: Plant, beginning: str) -> list[Mark]:
+    """Return what happened to those whose keys begin so."""
+    return [mark for mark in plant.marks() if mark.key.startswith(beginning)]
+
+
+def test_pause_of_the_pool(plant: Plant) -> None:
+    """Nothing is taken, what was taken ahead goes back, what runs goes on; then all is run."""
+    gate = plant.gate("pool")
+    keys = [f"pool-{number}" for number in range(9)]
+    for key in keys:
+        plant.publish("hold", key=key, gate=gate)
+    plant.until("start", "pool-", 3)
+    assert plant.waiting() == 0
+    pause(plant, paused=True)
+    plant.wait(lambda: plant.waiting() == 6)
+    plant.open("pool")
+    plant.until("end", "pool-", 3)
+    plant.publish("note", key="pool-late")
+    plant.wait(lambda: plant.waiting() == 7)
+    assert len(plant.keys("start", "pool-")) == 3
+    pause(plant, paused=False)
+    plant.until("end", "pool-", 10)
+    assert sorted(plant.keys("start", "pool-")) == sorted([*keys, "pool-late"])
+
+
+def test_pause_of_a_work_queue(plant: Plant) -> None:
+    """The others are taken from."""
+    make(plant, "other")
+    change(plant, "other", is_paused=True)
+    plant.wait(lambda: plant.takers("other") == 0)
+    plant.publish("note", key="pause-other", work_queue="other")
+    plant.publish("note", key="pause-default")
+    plant.wait(lambda: plant.marks("end", "pause-default"))
+    assert plant.waiting("other") == 1
+    assert not plant.marks("start", "pause-other")
+    change(plant, "other", is_paused=False)
+    plant.wait(lambda: plant.marks("end", "pause-other"))
+
+
+def test_priority(plant: Plant) -> None:
+    """What waits in a worker is run in the order of the work queues' priorities."""
+    make(plant, "high", priority=1)
+    plant.wait(lambda: plant.takers() == 3)
+    gate = plant.gate("priority")
+    for number in range(3):
+        plant.publish("hold", key=f"busy-{number}", gate=gate)
+    plant.until("start", "busy-", 3)
+    for number in range(6):
+        plant.publish("note", key=f"priority-low-{number}")
+        plant.publish("note", key=f"priority-high-{number}", work_queue="high")
+    plant.wait(lambda: plant.waiting() + plant.waiting("high") == 0)
+    plant.open("priority")
+    plant.until("end", "priority-", 12)
+    begun = [mark for mark in of(plant, "priority-") if mark.what == "start"]
+    for _, of_one in groupby(sorted(begun, key=lambda mark: mark.pid), lambda mark: mark.pid):
+        keys = [mark.key for mark in sorted(of_one, key=lambda mark: mark.at)]
+        assert keys == sorted(keys)
+
+
+def test_a_limit_of_one_is_first_in_first_out(plant: Plant) -> None:
+    """One at a time over all workers, in order, while another queue runs beside it."""
+    make(plant, "group", takers=1, concurrency_limit=1)
+    gate = plant.gate("beside")
+    plant.publish("hold", key="beside", gate=gate)
+    plant.wait(lambda: plant.marks("start", "beside"))
+    keys = [f"fifo-{number:02}" for number in range(12)]
+    for key in keys:
+        plant.publish("block", key=key, seconds=0.05, work_queue="group")
+        plant.publish("block", key=f"parallel-{key}", seconds=0.05)
+    plant.until("end", "fifo-", len(keys))
+    assert not plant.marks("end", "beside")
+    plant.open("beside")
+    plant.until("end", "parallel-", len(keys))
+    assert plant.keys("start", "fifo-") == plant.keys("end", "fifo-") == keys
+    assert most_at_once(of(plant, "fifo-")) == 1
+    assert most_at_once(of(plant, "parallel-") + of(plant, "fifo-")) > 1
+
+
+def test_a_limit_that_comes_and_goes(plant: Plant) -> None:
+    """Set in the UI it holds once what runs has ended; without it all workers take part."""
+    make(plant, "some")
+    for turn in ("before", "after"):
+        gate = plant.gate(turn)
+        for number in range(3):
+            plant.publish("hold", key=f"{turn}-{number}", gate=gate, work_queue="some")
+        plant.until("start", turn, 3)
+        plant.open(turn)
+        plant.until("end", turn, 3)
+        if turn == "after":
+            break
+        change(plant, "some", concurrency_limit=1)
+        plant.wait(lambda: plant.takers("some") == 1)
+        keys = [f"during-{number}" for number in range(6)]
+        for key in keys:
+            plant.publish("block", key=key, seconds=0.05, work_queue="some")
+        plant.until("end", "during", 6)
+        assert plant.keys("start", "during") == keys
+        assert most_at_once(of(plant, "during")) == 1
+        change(plant, "some", concurrency_limit=None)
+        plant.wait(lambda: plant.takers("some") == 3)
+
+
+def test_another_worker_takes_over_a_group(plant: Plant, workers: dict[int, Server]) -> None:
+    """The worker that had it is killed: what it had is run first, then the others in order."""
+    make(plant, "heirs", takers=1, concurrency_limit=1)
+    gate = plant.gate("heirs")
+    keys = [f"heirs-{number}" for number in range(6)]
+    for key in keys:
+        plant.publish("hold", key=key, gate=gate, work_queue="heirs")
+    plant.wait(lambda: plant.marks("start", keys[0]))
+    [had] = plant.marks("start", keys[0])
+    parent = psutil.Process(had.pid).parent()
+    assert parent is not None
+    assert parent.pid in workers
+    os.killpg(parent.pid, signal.SIGKILL)
+    plant.wait(lambda: len(plant.marks("start", keys[0])) == 2)
+    plant.open("heirs")
+    plant.until("end", "heirs-", 6)
+    assert plant.keys("start", "heirs-") == [keys[0], *keys]
+    assert plant.keys("end", "heirs-") == keys
