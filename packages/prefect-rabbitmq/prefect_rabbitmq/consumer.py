@@ -233,17 +233,18 @@ class Consumer:
         """Answer a message, then acknowledge it."""
         self._jobs.orphans.pop(told["tag"], None)
         if job := self._jobs.running.pop(told["tag"], None):
-            if told["outcome"] == "rejected":
-                self._give_up(job, told["reason"])
-            else:
-                self._outsiders.ended(job, reply)
-                self._outlet.reply(job.delivery, reply, partial(self._ack, job))
-                seconds = time.monotonic() - job.started
-                metrics.SECONDS.labels(self._pool, job.work_queue).observe(seconds)
-                self._count(job.work_queue, told["outcome"])
+            # Limits first: RabbitMQ sends nothing for an acknowledgement that comes after the stop.
             limit = self._limits.memory_limit_mb
             if limit and told["memory_mb"] > limit:
                 self._stop_taking(f"Memory limit of {limit:g} MB reached")
+            if told["outcome"] == "rejected":
+                self._give_up(job, told["reason"])
+            else:
+                seconds = time.monotonic() - job.started
+                metrics.SECONDS.labels(self._pool, job.work_queue).observe(seconds)
+                self._count(job.work_queue, told["outcome"])
+                self._outsiders.ended(job, reply)
+                self._outlet.reply(job.delivery, reply, partial(self._ack, job))
         self._pump()
 
     def died(self, how: str, *, killed_by_us: bool) -> None:
