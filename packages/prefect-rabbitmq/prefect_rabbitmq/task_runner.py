@@ -118,8 +118,9 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
         if not self._started:
             raise RuntimeError("The task runner must be started before submitting work.")
         self._publisher = self._publisher or self._connect()
-        submitted = self._create(task, parameters, wait_for, dependencies)
-        waits_for = [future for future in futures_in(parameters, wait_for) if not _done(future)]
+        futures = futures_in(parameters, wait_for)
+        submitted = self._create(task, parameters, wait_for, dependencies, named=not futures)
+        waits_for = [future for future in futures if not _done(future)]
         if waits_for:
             self._resolver = self._resolver or ThreadPoolExecutor(1, "rabbitmq-resolver")
             when_all_done(waits_for, lambda: self._publish_later(submitted, parameters, wait_for))
@@ -161,11 +162,17 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
         parameters: dict[str, Any],
         wait_for: Iterable[PrefectFuture[Any]] | None,
         dependencies: dict[str, set[RunInput]] | None,
+        *,
+        named: bool,
     ) -> _Submitted:
         # Prefect's public Task.create_local_run makes an HTTP client for each task run.
         task_run = _create_task_run_locally(
             task, parameters=parameters, wait_for=wait_for, extra_task_inputs=dependencies
         )
+        if named and isinstance(task.task_run_name, str):
+            # So that it has its name while it waits; a wrong template fails where it is run.
+            with suppress(LookupError, ValueError, AttributeError):
+                task_run.name = task.task_run_name.format(**parameters)
         flow_context = FlowRunContext.get()
         if flow_context and (flow_run := flow_context.flow_run):
             # So that workers know the task runs of an earlier attempt of the flow run.
