@@ -11,7 +11,7 @@ from typing import Any, cast
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.context import AsyncClientContext
+from prefect.context import AsyncClientContext, TaskRunContext
 from prefect.results import ResultStore, should_persist_result
 from prefect.states import Cancelled, Failed, exception_to_crashed_state
 from prefect.task_engine import run_task_async, run_task_sync
@@ -162,7 +162,9 @@ def end_task_run(task_run: TaskRun, state: State[Any]) -> None:
     state.state_details.flow_run_id = task_run.flow_run_id
     task_run.state, task_run.state_id = state, state.id
     task_run.state_type, task_run.state_name = state.type, state.name
-    emit_task_run_state_change_event(task_run, before, state)
+    # By the context Prefect finds out which flow run the task run is shown under.
+    with TaskRunContext.model_construct(task_run=task_run):
+        emit_task_run_state_change_event(task_run, before, state)
 
 
 def task_run_id(message_id: str) -> UUID:
