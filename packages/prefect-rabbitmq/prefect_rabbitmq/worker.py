@@ -11,8 +11,11 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import httpx
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, WorkQueue
 from prefect.client.schemas.responses import WorkerFlowRunResponse
+from prefect.exceptions import PrefectException
 from prefect.workers.process import (
     ProcessJobConfiguration,
     ProcessVariables,
@@ -138,6 +141,24 @@ class RabbitMQWorker(ProcessWorker):
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
         # After a limit, others run what comes.
         return [] if self._exhausted else await super()._get_scheduled_flow_runs()
+
+    async def _propose_crashed_state(
+        self, flow_run: FlowRun, message: str, client: PrefectClient | None = None
+    ) -> None:
+        # Prefect's runner has told it some seconds ago, and the run may have been retried since: by
+        # an automation at once. Then Prefect's worker would end the retry before it begins.
+        if not await self._is_retried(flow_run):
+            await super()._propose_crashed_state(flow_run, message, client)
+
+    async def _is_retried(self, before: FlowRun) -> bool:
+        """Say whether an attempt of a flow run, as it was before that, is followed by another."""
+        try:
+            now = await self.client.read_flow_run(before.id)
+        except (httpx.HTTPError, PrefectException):
+            return False
+        attempts = now.run_count - before.run_count
+        waits = now.state is not None and (now.state.is_scheduled() or now.state.is_pending())
+        return attempts > 1 or (attempts == 1 and waits)
 
     async def _configure(self, queues: list[WorkQueue]) -> None:
         template = self.work_pool.base_job_template
