@@ -14,10 +14,11 @@ from tests.chaos.stage import Stage
 from tests.chaos.workers import processes_with
 from tests.services.processes import end_all
 
-__all__ = ["FAULTS", "Blow", "Scene", "Sizes", "plan"]
+__all__ = ["FAULTS", "RETRIED", "Blow", "Scene", "Sizes", "plan"]
 
 #: Seconds that a worker gets to report that the process of its flow run has died.
 REPORT_SECONDS = 60.0
+RETRIED = "flow's process killed, run retried"
 #: Blows fall while this share of the names has been looked up; none after the last batch.
 FIRST, LAST = 0.05, 0.85
 
@@ -165,7 +166,7 @@ def prefect(rng: random.Random, sizes: Sizes, names: list[str]) -> list[Blow]:
 def flow(rng: random.Random, sizes: Sizes, names: list[str]) -> list[Blow]:
     """Kill the process of the flow run, and retry that as the UI does."""
     (share,) = _shares(rng, 1)
-    return [Blow(share, "flow's process killed, run retried", "prefect", _retry)]
+    return [Blow(share, RETRIED, "prefect", _retry)]
 
 
 def _retry(scene: Scene) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from tests.chaos.control import FINAL
-from tests.chaos.faults import Blow, Scene, Sizes, plan
+from tests.chaos.faults import RETRIED, Blow, Scene, Sizes, plan
 from tests.chaos.stage import Stage, write_list
 from tests.chaos.verdict import what_is_wrong
 from tests.chaos.workers import processes_with
@@ -65,7 +65,9 @@ def endure(stage: Stage, fault: str, seed: int, domains: int, sizes: Sizes) -> R
     storm = Storm(Scene(stage, flow_run, sizes), blows, report)
     _see_through(storm, stage, flow_run, report)
     report.seconds = time.monotonic() - began
-    report.wrong += [*storm.end(), *what_is_wrong(stage, flow_run, checked)]
+    report.wrong += storm.end()
+    retried = any(what == RETRIED for _, _, what in report.blows)
+    report.wrong += what_is_wrong(stage, flow_run, checked, retried=retried)
     report.twice = stage.nameserver.twice(checked.names)
     report.task_runs = stage.prefect.task_runs(flow_run)
     return report

@@ -22,7 +22,7 @@ SETTLE_SECONDS = 60.0
 LINES = ("blank", "comment", "invalid", "duplicate", "unique")
 
 
-def what_is_wrong(stage: Stage, flow_run: str, checked: List) -> Iterator[str]:
+def what_is_wrong(stage: Stage, flow_run: str, checked: List, *, retried: bool) -> Iterator[str]:
     """
     Yield a sentence for everything that is not as it must be after a run.
 
@@ -30,6 +30,7 @@ def what_is_wrong(stage: Stage, flow_run: str, checked: List) -> Iterator[str]:
         stage: Everything that runs.
         flow_run: The flow run's id; it has ended.
         checked: Its list.
+        retried: Whether its process was killed, and it was run again.
     """
     state, message = stage.prefect.state(flow_run)
     if state != "COMPLETED":
@@ -37,11 +38,9 @@ def what_is_wrong(stage: Stage, flow_run: str, checked: List) -> Iterator[str]:
     yield from _results(stage, flow_run, checked)
     if left := settled(lambda: _left(stage.prefect.task_runs(flow_run))):
         yield f"task runs that have not ended: {left}"
-    if ended := {
-        kind: count
-        for kind, count in stage.prefect.task_runs(flow_run).items()
-        if kind in {"FAILED", "CANCELLED"}
-    }:
+    ended = stage.prefect.task_runs(flow_run)
+    # What an earlier attempt of the flow run had under way is dropped.
+    if ended.keys() - {"COMPLETED"} - ({"CANCELLED", "CRASHED"} if retried else set()):
         yield f"task runs that did not complete: {ended}"
     if waiting := settled(lambda: _messages(stage)):
         yield f"messages that are left: {waiting}"
