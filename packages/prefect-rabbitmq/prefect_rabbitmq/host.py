@@ -17,6 +17,8 @@ logger = logging.getLogger("prefect.rabbitmq.host")
 
 #: Of a message from outside Prefect would warn with each line that it is of no flow run.
 QUIET = {"PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore"}
+#: The port for metrics is the worker's; a process that wants it too could run nothing.
+WITHOUT_METRICS = {"PREFECT_CLIENT_METRICS_ENABLED": "false"}
 
 
 class Owner(Protocol):
@@ -57,7 +59,7 @@ class TaskHost:
                     *modules,
                 ],
                 pass_fds=[descriptor],
-                env={**QUIET, **os.environ},
+                env={**QUIET, **os.environ, **WITHOUT_METRICS},
                 # Ctrl-C in a terminal is for the worker, which lets the tasks finish.
                 start_new_session=True,
             )
