@@ -53,8 +53,7 @@ class Publisher:
         """
         self._pool = pool
         self._answered = answered
-        self._id: UUID = uuid4()
-        self._replies = topology.replies_name(pool, self._id)
+        self._name_replies()
         self._outstanding: dict[str, Outstanding] = {}
         self._connection: SelectConnection | None = None
         #: The channel that is published on, once the replies have their queue.
@@ -64,6 +63,10 @@ class Publisher:
         self._known = False
         self._warned = False
         self._link: Link
+
+    def _name_replies(self) -> None:
+        self._id: UUID = uuid4()
+        self._replies = topology.replies_name(self._pool, self._id)
 
     # --- from any thread ------------------------------------------------------
 
@@ -132,6 +135,8 @@ class Publisher:
         )
         for message in self._outstanding.values():
             message.published = False
+        # Under its old name it may still be there: on a node of a cluster that is down.
+        self._name_replies()
         self._connection.channel(on_open_callback=self._declare)
 
     def _declare(self, channel: Channel) -> None:

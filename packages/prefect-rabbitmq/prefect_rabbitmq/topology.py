@@ -85,7 +85,11 @@ def dead_letter_declaration(pool: str) -> dict[str, Any]:
 
 def replies_declaration(pool: str, runner: UUID) -> dict[str, Any]:
     """Return the arguments of `queue_declare` for the replies to a task runner."""
-    return _quorum(replies_name(pool, runner), {"x-expires": REPLIES_EXPIRE_MS})
+    # A quorum queue would outlive a node of a cluster. But one that was declared less than half a
+    # second before a crash of RabbitMQ (3.10) never gets a leader again: all that is done with it
+    # hangs for a minute and fails. A task runner whose replies are gone publishes again anyway.
+    arguments = {"x-queue-type": "classic", "x-expires": REPLIES_EXPIRE_MS}
+    return {"queue": replies_name(pool, runner), "durable": True, "arguments": arguments}
 
 
 def declare_exchange(channel: BlockingChannel, pool: str) -> None:
