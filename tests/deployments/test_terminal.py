@@ -104,7 +104,7 @@ def test_input_that_cannot_be_used_is_one_line(
         ("ROLLCALL_HOME", "/dev/null/home", "/dev/null/home"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_one_line(  # noqa: PLR0917 - fixtures
+def test_a_setting_that_cannot_be_used_is_one_line(
     main: Main,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
