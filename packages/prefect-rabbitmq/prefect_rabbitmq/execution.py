@@ -18,6 +18,7 @@ from prefect.task_engine import run_task_async, run_task_sync
 from prefect.tasks import Task
 from prefect.utilities.engine import emit_task_run_state_change_event
 
+from prefect_rabbitmq.clients import opened
 from prefect_rabbitmq.exceptions import restored
 from prefect_rabbitmq.messages import Malformed, Message
 from prefect_rabbitmq.outcomes import reply_of
@@ -148,11 +149,11 @@ class Executor:
     def _runner(self) -> asyncio.Runner:
         """Return this thread's event loop, with an API client that stays open."""
         if not hasattr(self._local, "runner"):
-            self._local.runner = asyncio.Runner()
-            self._local.stack = AsyncExitStack()
-            self._local.runner.run(self._local.stack.enter_async_context(AsyncClientContext()))
-        runner: asyncio.Runner = self._local.runner
-        return runner
+            runner, stack = asyncio.Runner(), AsyncExitStack()
+            opened(lambda: runner.run(stack.enter_async_context(AsyncClientContext())))
+            self._local.runner, self._local.stack = runner, stack
+        made: asyncio.Runner = self._local.runner
+        return made
 
 
 def end_task_run(task_run: TaskRun, state: State[Any]) -> None:

@@ -25,6 +25,7 @@ from prefect.context import SyncClientContext
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
+from prefect_rabbitmq.clients import opened
 from prefect_rabbitmq.events import keep_events
 from prefect_rabbitmq.execution import Executed, Executor, TaskCancelled
 from prefect_rabbitmq.pipe import Pipe
@@ -43,6 +44,7 @@ class TaskProcess:
         """Prepare."""
         self._pipe = pipe
         self._executor = executor
+        self._concurrency = concurrency
         self._threads = ThreadPoolExecutor(concurrency, "task", initializer=_open_client)
         #: What runs: tag -> thread.
         self._running: dict[int, int] = {}
@@ -51,6 +53,7 @@ class TaskProcess:
 
     def serve(self) -> None:
         """Run what comes until there is no more, or nobody at the other end."""
+        self._start_threads()
         self._pipe.send({"is": "ready"})
         while (received := self._pipe.receive()) is not None:
             told, body = received
@@ -64,6 +67,13 @@ class TaskProcess:
                     return
         # The worker was killed: others are given its messages now.
         os._exit(1)
+
+    def _start_threads(self) -> None:
+        """Start all of them now: none could while the API is away, which work need not wait for."""
+        together = threading.Barrier(self._concurrency + 1)
+        for _ in range(self._concurrency):
+            self._threads.submit(together.wait)
+        together.wait()
 
     def _run(self, tag: int, message_id: str, body: bytes) -> None:
         with self._lock:
@@ -141,9 +151,8 @@ _open = threading.local()
 
 def _open_client() -> None:
     """Keep one API client open in each thread; a task run would otherwise make one of its own."""
-    stack = ExitStack()
-    stack.enter_context(SyncClientContext())
-    _open.stack = stack
+    _open.stack = ExitStack()
+    opened(lambda: _open.stack.enter_context(SyncClientContext()))
 
 
 @lru_cache(maxsize=1)
