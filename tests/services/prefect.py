@@ -133,6 +133,9 @@ def _healthy(prefect: PrefectServer) -> bool:
 
 def _online_workers(prefect: PrefectServer, pool: str) -> list[str]:
     url = f"{prefect.api_url}/work_pools/{pool}/workers/filter"
-    answer = httpx.post(url, json={}, timeout=5)
+    try:
+        answer = httpx.post(url, json={}, timeout=5)
+    except httpx.TransportError:
+        return []
     workers = answer.json() if answer.is_success else []
     return [worker["name"] for worker in workers if worker["status"] == "ONLINE"]
