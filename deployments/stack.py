@@ -38,7 +38,7 @@ ADDRESS = "address"
 #: Seconds for the server to make its tables, and for workers to be online.
 START_SECONDS = 180.0
 #: Seconds for flow runs to end, for workers to finish what they have begun, and for the server.
-FLOW_RUN_PATIENCE, WORKER_PATIENCE, SERVER_PATIENCE = 15.0, 30.0, 15.0
+FLOW_RUN_PATIENCE, WORKER_PATIENCE, SERVER_PATIENCE = 15.0, 60.0, 15.0
 #: The module that Prefect runs a flow run by.
 FLOW_RUN = "prefect.engine"
 #: How much of a log is shown when something did not start, in characters.

@@ -48,6 +48,8 @@ class Supervisor:
             self._child.terminate()
 
     def _run_once(self) -> int:
+        # A signal while the next one is being started is not for the one before.
+        self._child = None
         self._child = subprocess.Popen(self._command)
         if self._ending:  # while it was being started
             self.end()

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from pika import SelectConnection
+from pika.channel import Channel
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Crashed
 
@@ -21,6 +22,7 @@ from prefect_rabbitmq import metrics, outsiders
 from prefect_rabbitmq.flow_runs import FlowRuns, Standing
 from prefect_rabbitmq.jobs import Job, Jobs
 from prefect_rabbitmq.lane import Delivery, Lane, Source
+from prefect_rabbitmq.lanes import Lanes
 from prefect_rabbitmq.link import Link
 from prefect_rabbitmq.messages import Malformed, Message
 from prefect_rabbitmq.outcomes import reply_of
@@ -28,6 +30,7 @@ from prefect_rabbitmq.outlet import Outlet
 from prefect_rabbitmq.settings import Limits
 from prefect_rabbitmq.standings import Standings
 from prefect_rabbitmq.supervisor import Supervisor
+from prefect_rabbitmq.use import Use
 
 logger = logging.getLogger("prefect.rabbitmq.consumer")
 
@@ -42,19 +45,24 @@ CANCEL_SECONDS = 8.0
 class Consumer:
     """Takes messages from the work queues of a pool, and has them run."""
 
-    def __init__(self, pool: str, exhausted: Callable[[str], Any]) -> None:
+    def __init__(
+        self, pool: str, exhausted: Callable[[str], Any], is_hosting: Callable[[], bool]
+    ) -> None:
         """
         Prepare; it takes nothing before it was configured.
 
         Args:
             pool: The work pool.
             exhausted: Called with the reason when a limit was reached and all that it had is done.
+            is_hosting: Says whether the worker has flow runs; they may wait for what it takes.
         """
         self._pool = pool
-        self._exhausted = exhausted
+        self._exhausted, self._is_hosting = exhausted, is_hosting
+        #: The limit that was reached.
+        self.limit_reached = ""
         self._limits = Limits()
         self._sources: dict[str, Source] = {}
-        self._lanes: dict[str, Lane] = {}
+        self._lanes = Lanes(self._lane)
         self._jobs = Jobs()
         self._outlet = Outlet(pool)
         self._process = Supervisor(self)
@@ -62,8 +70,7 @@ class Consumer:
         self._standings = Standings()
         self._outsiders = outsiders.Outsiders()
         self._watch = FlowRuns(lambda read: self._link.call(self._flow_runs_read, read))
-        self._handled = 0
-        self._began = time.monotonic()
+        self._use = Use()
         self._draining = ""
         self._link: Link
 
@@ -114,42 +121,39 @@ class Consumer:
     def lost(self, reason: str) -> None:
         """Stop what can no longer be acknowledged, and drop what was taken ahead."""
         metrics.RECONNECTS.labels(self._pool).inc()
-        logger.debug("Dropping %d messages: %s", len(list(self._jobs)), reason)
+        logger.debug("%s", reason)
         self._connection = None
         self._outlet.lost()
-        self._lanes.clear()
+        self._lanes.forget()
         self._cancel(self._jobs.lose())
         self._pump()
 
     def _open_lanes(self) -> None:
         if self._connection is None or not self._connection.is_open or self._draining:
             return
-        for lane in list(self._lanes.values()):
-            if self._sources.get(lane.source.work_queue) != lane.source:
-                self._close_lane(lane)
-        if not self._process.is_ready or not self._outlet.is_open:
-            return
         prefetch = self._limits.concurrency + self._limits.prefetch
-        for name, source in self._sources.items():
-            if name not in self._lanes:
-                lane = Lane(self._pool, source, self._link.later, self._arrived)
-                self._lanes[name] = lane
-                lane.open(self._connection, prefetch)
+        for lane in self._lanes.close_outdated(self._sources, prefetch):
+            # What waits goes back.
+            for job in self._jobs.waiting_of(lane):
+                job.delivery.give_back()
+                del self._jobs.waiting[job.tag]
+        if self._process.is_ready and self._outlet.is_open:
+            self._lanes.open(self._connection, self._sources, prefetch)
 
-    def _close_lane(self, lane: Lane) -> None:
-        """Take no more from a work queue that is paused or gone; what waits goes back."""
-        del self._lanes[lane.source.work_queue]
-        lane.close()
-        for job in self._jobs.waiting_of(lane):
-            job.delivery.give_back()
-            del self._jobs.waiting[job.tag]
+    def _lane(self, source: Source) -> Lane:
+        return Lane(self._pool, source, self._link.later, self._arrived, self._gone)
+
+    def _gone(self, channel: Channel) -> None:
+        """Let go of the messages of a channel that is closed while the connection is not."""
+        if self._connection is not None and self._connection.is_open:
+            self._cancel(self._jobs.lose(channel))
+            self._pump()
 
     def _stop_taking(self, reason: str) -> None:
         if not self._draining:
             self._draining = reason
             logger.info("%s: finishing %d messages.", reason, len(list(self._jobs)))
-        for lane in self._lanes.values():
-            lane.close()
+        self._lanes.close()
 
     # --- messages -------------------------------------------------------------
 
@@ -157,6 +161,8 @@ class Consumer:
         try:
             message = Message.decode(delivery.body)
         except Malformed as error:
+            state: State[Any] = Crashed(message=f"Its message is malformed: {error}")
+            self._outlet.reply(delivery, reply_of(state, None).encode(), lambda: None)
             self._reject(delivery, f"malformed: {error}")
             return
         job = self._jobs.add(delivery, message, alone=delivery.deliveries >= SUSPECT_DELIVERIES)
@@ -212,10 +218,14 @@ class Consumer:
 
     def _count(self, work_queue: str, outcome: str) -> None:
         metrics.MESSAGES.labels(self._pool, work_queue, outcome).inc()
-        self._handled += 1
-        limit = self._limits.message_limit
-        if limit and self._handled >= limit:
-            self._stop_taking(f"Message limit of {limit} reached")
+        self._use.messages += 1
+        self._keep_limits()
+
+    def _keep_limits(self) -> None:
+        """Stop at a limit, but not before the worker's own flow runs have ended."""
+        self.limit_reached = self.limit_reached or self._use.exceeds(self._limits)
+        if self.limit_reached and not self._is_hosting():
+            self._stop_taking(self.limit_reached)
 
     # --- the tasks' process -----------------------------------------------------
 
@@ -234,9 +244,8 @@ class Consumer:
         self._jobs.orphans.pop(told["tag"], None)
         if job := self._jobs.running.pop(told["tag"], None):
             # Limits first: RabbitMQ sends nothing for an acknowledgement that comes after the stop.
-            limit = self._limits.memory_limit_mb
-            if limit and told["memory_mb"] > limit:
-                self._stop_taking(f"Memory limit of {limit:g} MB reached")
+            self._use.memory_mb = told["memory_mb"]
+            self._keep_limits()
             if told["outcome"] == "rejected":
                 self._give_up(job, told["reason"])
             else:
@@ -284,9 +293,7 @@ class Consumer:
 
     def _tick(self) -> None:
         """Once a second: the time limit, and flow runs of which the API says nothing."""
-        limit = self._limits.time_limit_seconds
-        if limit and time.monotonic() - self._began >= limit:
-            self._stop_taking(f"Time limit of {limit:g} s reached")
+        self._keep_limits()
         self._standings.presume(self._jobs.waiting.values())
         self._standings.keep(self._jobs.flow_runs())
         self._pump()

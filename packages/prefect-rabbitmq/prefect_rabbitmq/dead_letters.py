@@ -13,7 +13,7 @@ from prefect_rabbitmq import topology
 from prefect_rabbitmq.connections import send
 from prefect_rabbitmq.credentials import RabbitMQCredentials
 from prefect_rabbitmq.letter_reader import opened_letters
-from prefect_rabbitmq.letters import DeadLetter, Letter, alive_again, record
+from prefect_rabbitmq.letters import DeadLetter, Letter, alive_again, alone, record
 
 __all__ = ["DeadLetter", "dead_letters", "discard", "replay"]
 
@@ -92,7 +92,7 @@ def replay(
             return False
         properties = alive_again(letter.properties)
         exchange = topology.exchange_name(pool)
-        send(channel, letter.body, properties, exchange=exchange, routing_key=target)
+        send(channel, alone(letter.body), properties, exchange=exchange, routing_key=target)
         return True
 
     replayed = _take(pool, message_ids, put_back, credentials)

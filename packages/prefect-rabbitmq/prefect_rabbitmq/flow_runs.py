@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import PrefectException
 
 logger = logging.getLogger("prefect.rabbitmq.flow_runs")
 
 #: How soon a cancelled flow run is noticed.
 SECONDS = 1.0
+#: Flow runs that the API gives at once.
+PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,13 @@ class FlowRuns:
     def _standings(
         self, client: SyncPrefectClient, wanted: frozenset[UUID]
     ) -> dict[UUID, Standing | None]:
-        flow_run_filter = FlowRunFilter(id=FlowRunFilterId(any_=list(wanted)))
+        found: dict[UUID, FlowRun] = {}
+        ids = list(wanted)
         try:
-            found = {run.id: run for run in client.read_flow_runs(flow_run_filter=flow_run_filter)}
-        except (httpx.HTTPError, PrefectException) as error:
+            for first in range(0, len(ids), PAGE):
+                page = FlowRunFilter(id=FlowRunFilterId(any_=ids[first : first + PAGE]))
+                found |= {run.id: run for run in client.read_flow_runs(flow_run_filter=page)}
+        except Exception as error:  # noqa: BLE001 - a proxy may answer anything
             logger.debug("The API cannot be asked for flow runs: %s", error)
             return dict.fromkeys(wanted)
         # One that was deleted is over.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from prefect_rabbitmq.pipe import Pipe
@@ -68,8 +70,10 @@ class TaskHost:
         self._owner = owner
         self.concurrency = concurrency
         self.modules = modules
-        self.is_ready = False
+        #: Whether it can be given messages, and whether it ever could.
+        self.is_ready = self.was_ready = False
         threading.Thread(target=self._listen, name="rabbitmq-tasks", daemon=True).start()
+        threading.Thread(target=self._watch, name="rabbitmq-tasks-end", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -85,8 +89,9 @@ class TaskHost:
         self._pipe.send({"do": "cancel", "tags": list(tags)})
 
     def kill(self) -> None:
-        """Kill the process; `ended` follows."""
-        self._process.kill()
+        """Kill the process and all that it started; `ended` follows."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def discard(self) -> None:
         """Let the process finish and end by itself."""
@@ -98,8 +103,13 @@ class TaskHost:
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             self._process.wait()
+
+    def _watch(self) -> None:
+        self._process.wait()
+        # What it forked would hold its end of the pipe, and go on working.
+        self.kill()
 
     def _listen(self) -> None:
         while (told := self._pipe.receive()) is not None:

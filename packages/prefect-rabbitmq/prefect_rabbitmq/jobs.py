@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
+
+from pika.channel import Channel
 
 from prefect_rabbitmq.lane import Delivery, Lane
 from prefect_rabbitmq.messages import Message
@@ -45,6 +48,11 @@ class Job:
     def run_count(self) -> int:
         """The attempt of the flow run that it belongs to, from 1."""
         return self.message.task_run.flow_run_run_count if self.message.task_run else 0
+
+    def has_room(self, running: int) -> bool:
+        """Say whether it may run beside so many others of its work queue."""
+        limit = self.delivery.lane.source.limit
+        return limit is None or running < limit
 
     @property
     def order(self) -> tuple[int, int]:
@@ -86,20 +94,34 @@ class Jobs:
         # The suspects first and one by one: then the one that kills its process is known.
         if suspects := [job for job in self.waiting.values() if job.alone]:
             return [] if under_way else sorted(suspects, key=lambda job: job.order)
-        return sorted(self.waiting.values(), key=lambda job: job.order)
+        at_once = Counter(job.work_queue for job in under_way)
+        waiting = (job for job in self.waiting.values() if job.has_room(at_once[job.work_queue]))
+        return sorted(waiting, key=lambda job: job.order)
 
     def start(self, job: Job) -> None:
         """Move a waiting one to those that run."""
         job.started = time.monotonic()
         self.running[job.tag] = self.waiting.pop(job.tag)
 
-    def lose(self) -> list[Job]:
-        """Forget all that wait; those that run become orphans, which are returned."""
-        lost = list(self.running.values())
-        self.orphans |= self.running
-        self.waiting.clear()
-        self.running.clear()
-        return lost
+    def lose(self, channel: Channel | None = None) -> list[Job]:
+        """
+        Forget those that wait; those that run become orphans, which are returned.
+
+        Args:
+            channel: Only those that came by this one.
+        """
+
+        def lost(jobs: dict[int, Job]) -> dict[int, Job]:
+            ours = jobs.values()
+            return {job.tag: job for job in ours if channel in {None, job.delivery.channel}}
+
+        for tag in lost(self.waiting):
+            del self.waiting[tag]
+        orphans = lost(self.running)
+        for tag in orphans:
+            del self.running[tag]
+        self.orphans |= orphans
+        return list(orphans.values())
 
     def died(self, *, killed_by_us: bool) -> list[Job]:
         """

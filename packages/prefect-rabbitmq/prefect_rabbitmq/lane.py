@@ -67,6 +67,7 @@ class Lane:
         source: Source,
         later: Callable[[float, Callable[[], Any]], None],
         arrived: Callable[[Delivery], None],
+        gone: Callable[[Channel], None],
     ) -> None:
         """
         Prepare; `open` begins.
@@ -76,23 +77,23 @@ class Lane:
             source: The work queue.
             later: Calls a function after some seconds.
             arrived: Is given each message.
+            gone: Told of a channel whose messages RabbitMQ gives to others.
         """
         self._pool = pool
         self.source = source
         self._later = later
         self._arrived = arrived
+        self._gone = gone
         self._connection: SelectConnection | None = None
         self._channel: Channel | None = None
         self._consumer = ""
-        self._prefetch = 1
+        self.prefetch = 1
         self._said = False
 
     def open(self, connection: SelectConnection, prefetch: int) -> None:
         """Begin to take, `prefetch` messages at most without an acknowledgement."""
         self._connection = connection
-        self._prefetch = prefetch
-        if self.source.limit is not None:
-            self._prefetch = min(prefetch, self.source.limit)
+        self.prefetch = prefetch
         connection.channel(on_open_callback=self._declare)
 
     def close(self) -> None:
@@ -129,11 +130,14 @@ class Lane:
             self._prepare(channel)
 
     def _prepare(self, channel: Channel) -> None:
-        channel.basic_qos(prefetch_count=self._prefetch, callback=self._consume)
+        limit = self.source.limit or self.prefetch
+        channel.basic_qos(prefetch_count=min(self.prefetch, limit), callback=self._consume)
 
     def _consume(self, _frame: Method) -> None:
         if self._connection is None or self._channel is None or not self._channel.is_open:
             return
+        # As when the queue is deleted, or an acknowledgement took RabbitMQ too long.
+        self._channel.add_on_cancel_callback(lambda _: self._restart())
         self._consumer = self._channel.basic_consume(
             topology.queue_name(self._pool, self.source.work_queue),
             self._delivered,
@@ -146,8 +150,13 @@ class Lane:
         deliveries = count if isinstance(count, int) else int(bool(method.redelivered))
         self._arrived(Delivery(self, channel, method.delivery_tag, properties, body, deliveries))
 
-    def _closed(self, _channel: Channel, error: Exception) -> None:
+    def _restart(self) -> None:
+        if self._channel is not None and self._channel.is_open:
+            self._channel.close()
+
+    def _closed(self, channel: Channel, error: Exception) -> None:
         self._channel, self._consumer = None, ""
+        self._gone(channel)
         connection = self._connection
         if connection is None or not connection.is_open:
             return

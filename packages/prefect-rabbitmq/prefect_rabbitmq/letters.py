@@ -103,7 +103,23 @@ def alive_again(properties: pika.BasicProperties) -> pika.BasicProperties:
         if name not in {REASON, WORK_QUEUE, DIED_AT} and not name.startswith(OF_A_DEATH)
     }
     properties.headers = headers or None
+    properties.reply_to = None
     return properties
+
+
+def alone(body: bytes) -> bytes:
+    """
+    Return a message without the task run that it stood for.
+
+    That has ended, and perhaps its flow run as well; a worker would drop it.
+    """
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    if not isinstance(message, dict) or "task_run" not in message:
+        return body
+    return json.dumps({key: value for key, value in message.items() if key != "task_run"}).encode()
 
 
 def _work_queue(pool: str, death: dict[str, Any]) -> str:

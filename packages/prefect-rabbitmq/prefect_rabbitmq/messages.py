@@ -18,6 +18,13 @@ from prefect_rabbitmq.exceptions import RemoteError, written
 JSON = "application/json"
 
 
+#: Bytes of the largest body. RabbitMQ 4 takes no more than 16 MiB, and closes the channel
+#: otherwise.
+LARGEST = 15_000_000
+#: What pydantic writes in place of a secret.
+MASKED = b'"**********"'
+
+
 class Malformed(ValueError):
     """Something that is no message; its text says why, for people."""
 
@@ -35,9 +42,14 @@ class _Body(BaseModel):
         filled = {name: value for name, value in self if value is not None}
         try:
             # JSON has no NaN; where a float is annotated, pydantic reads it from the word.
-            return to_json(filled, inf_nan_mode="strings", fallback=self._otherwise)
+            body = to_json(filled, inf_nan_mode="strings", fallback=self._otherwise)
         except (PydanticSerializationError, UnicodeError, ValueError) as error:
             raise Malformed(str(error)) from error
+        if len(body) > LARGEST:
+            raise Malformed(f"{len(body):,} bytes, and a message has {LARGEST:,} at most")
+        if MASKED in body:
+            raise Malformed("a secret is not sent: give the name of the block that holds it")
+        return body
 
     def _otherwise(self, value: Any) -> Any:
         """Write what neither JSON nor pydantic has a type for, or raise an error."""

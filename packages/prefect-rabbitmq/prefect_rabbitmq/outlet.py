@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,10 +14,13 @@ from pika.frame import Method
 from pika.spec import Basic
 
 from prefect_rabbitmq import topology
+from prefect_rabbitmq.errors import reason_of
 from prefect_rabbitmq.lane import Delivery
 from prefect_rabbitmq.letters import DIED_AT, REASON, WORK_QUEUE
 from prefect_rabbitmq.link import Link
 from prefect_rabbitmq.messages import JSON
+
+logger = logging.getLogger("prefect.rabbitmq.outlet")
 
 #: Seconds before something is published again that RabbitMQ refused.
 AGAIN_SECONDS = 1.0
@@ -52,6 +56,7 @@ class Outlet:
         """Open the channel, then call `ready`."""
 
         def opened(channel: Channel) -> None:
+            channel.add_on_close_callback(self._closed)
             channel.confirm_delivery(self._confirmed, callback=lambda _: ready())
             self._channel, self._tag = channel, 0
 
@@ -121,6 +126,13 @@ class Outlet:
         )
         self._tag += 1
         self._unconfirmed[self._tag] = publication
+
+    def _closed(self, channel: Channel, error: Exception) -> None:
+        # RabbitMQ refused something for good: what was not confirmed has to come again.
+        connection = channel.connection
+        if channel is self._channel and connection is not None and connection.is_open:
+            logger.error("RabbitMQ refuses a reply or a dead letter: %s", reason_of(error))
+            self.link.reset()
 
     def _confirmed(self, frame: Method) -> None:
         last: int = frame.method.delivery_tag

@@ -21,7 +21,7 @@ from pika.spec import Basic
 from prefect_rabbitmq import topology
 from prefect_rabbitmq.errors import reason_of
 from prefect_rabbitmq.link import Link
-from prefect_rabbitmq.messages import JSON, Malformed, Reply
+from prefect_rabbitmq.messages import JSON
 
 logger = logging.getLogger("prefect.rabbitmq.publisher")
 
@@ -43,13 +43,13 @@ class Outstanding:
 class Publisher:
     """A session of a `Link`, for one task runner."""
 
-    def __init__(self, pool: str, answered: Callable[[str, Reply], None]) -> None:
+    def __init__(self, pool: str, answered: Callable[[str, bytes], None]) -> None:
         """
         Prepare.
 
         Args:
             pool: The work pool whose exchange is published to.
-            answered: Called with a message's id and its reply, once for each message.
+            answered: Called with a message's id and the body of its reply, once for each message.
         """
         self._pool = pool
         self._answered = answered
@@ -151,6 +151,8 @@ class Publisher:
         self._known = True
         channel.confirm_delivery(self._confirmed)
         channel.add_on_return_callback(self._returned)
+        # As when the node goes that has the queue.
+        channel.add_on_cancel_callback(lambda _: self._link.reset())
         channel.basic_consume(self._replies, self._replied)
         self._channel, self._tag = channel, 0
         for message in list(self._outstanding.values()):
@@ -225,11 +227,6 @@ class Publisher:
         try:
             # None: of an earlier delivery, and known already.
             if message is not None:
-                self._answered(message.id, Reply.decode(body))
-        except Malformed as error:
-            # Whoever writes to this queue is no worker of ours; the true reply is still to come.
-            logger.warning("A reply that is none: %s", error)
-            if message is not None:
-                self._outstanding[message.id] = message
+                self._answered(message.id, body)
         finally:
             channel.basic_ack(method.delivery_tag)

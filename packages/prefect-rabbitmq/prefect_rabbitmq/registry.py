@@ -19,7 +19,8 @@ class UnknownTask(LookupError):
 
 def load_tasks(modules: Iterable[str]) -> dict[str, Task[..., Any]]:
     """
-    Import modules, and return the tasks that they hold at their top level, by name.
+    Import modules, and return the tasks at their top level, by name: their own, and those of
+    modules below them.
 
     Args:
         modules: Names of modules, as after `import`.
@@ -57,4 +58,9 @@ def _tasks_in(module: str) -> list[Task[..., Any]]:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise WrongTaskModule(f"task module {module!r} cannot be imported: {reason}") from error
-    return [value for value in vars(imported).values() if isinstance(value, Task)]
+    return [
+        value
+        for value in vars(imported).values()
+        # One that was only imported from elsewhere was not meant for everybody.
+        if isinstance(value, Task) and f"{value.fn.__module__}.".startswith(f"{module}.")
+    ]

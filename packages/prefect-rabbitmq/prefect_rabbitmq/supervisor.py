@@ -101,7 +101,7 @@ class Supervisor:
             self._broken = True
             logger.error("%s. Trying on.", told["reason"])
         else:
-            host.is_ready = True
+            host.is_ready = host.was_ready = True
             self._owner.ready()
 
     def ended(self, host: TaskHost, code: int) -> None:
@@ -110,7 +110,9 @@ class Supervisor:
             return
         self._host = None
         broken, self._broken = self._broken, False
-        if broken:
+        if not host.was_ready:
+            if not broken:
+                logger.error("The tasks' process ended (%d) before it was ready.", code)
             self.link.later(BROKEN_SECONDS, self._replace)
             return
         killing, self._killing = self._killing, False

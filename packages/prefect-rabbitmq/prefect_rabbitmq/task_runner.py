@@ -9,7 +9,6 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
 
 from prefect.client.schemas.objects import RunInput, State, TaskRun
 from prefect.context import FlowRunContext
@@ -236,17 +235,19 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
         task_run.state, task_run.state_id = state, state.id
         submitted.context.copy().run(emit_task_run_state_change_event, task_run, before, state)
 
-    def _answered(self, message_id: str, reply: Reply) -> None:
+    def _answered(self, message_id: str, body: bytes) -> None:
         submitted = self._submitted.pop(message_id)
-        task_run = submitted.task_run
-        if reply.state.name == SUPERSEDED and submitted.tries < MOST_TRIES:
-            self._again(submitted, reply)
-            return
         try:
-            state = state_of(reply, submitted.task)
-        except Malformed as error:
-            state = Failed(message=str(error), data=error)
-        self._endings.add(UUID(str(task_run.id)), state)
+            reply = Reply.decode(body)
+            if reply.state.name == SUPERSEDED and submitted.tries < MOST_TRIES:
+                self._again(submitted, reply)
+                return
+            state = submitted.context.copy().run(state_of, reply, submitted.task)
+        except Exception as error:
+            # Whatever it is, somebody waits: for ever, if this said nothing.
+            self.logger.exception("The reply for %s cannot be read", submitted.task_run.name)
+            state = Failed(message=f"Its reply cannot be read: {error}", data=error)
+        self._endings.add(submitted.task_run.id, state)
         submitted.future.settle(state)
 
     def _again(self, submitted: _Submitted, reply: Reply) -> None:

@@ -140,7 +140,9 @@ class RabbitMQWorker(ProcessWorker):
 
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
         # After a limit, others run what comes.
-        return [] if self._exhausted else await super()._get_scheduled_flow_runs()
+        if self._consumer is not None and self._consumer.limit_reached:
+            return []
+        return await super()._get_scheduled_flow_runs()
 
     async def _propose_crashed_state(
         self, flow_run: FlowRun, message: str, client: PrefectClient | None = None
@@ -176,12 +178,13 @@ class RabbitMQWorker(ProcessWorker):
                 f" {self._work_pool_name!r}. Flow runs are run, messages are not taken."
             )
             return
+        hosts = credentials.parameters(f"prefect worker {self.name}")
         loop = asyncio.get_running_loop()
         self._consumer = Consumer(
             self._work_pool_name,
             lambda reason: asyncio.run_coroutine_threadsafe(self._limit_reached(reason), loop),
+            lambda: bool(self._flow_runs or self._submitting_flow_run_ids),
         )
-        hosts = credentials.parameters(f"prefect worker {self.name}")
         self._link = Link(hosts, credentials.address, self._consumer)
         self._consumer.begin(self._link)
 
@@ -191,7 +194,10 @@ class RabbitMQWorker(ProcessWorker):
         return [
             Source(queue.name, queue.priority or 1, queue.concurrency_limit)
             for queue in queues
-            if not queue.is_paused and (not self._work_queues or queue.name in self._work_queues)
+            # Prefect takes a limit of 0 for one that lets nothing through.
+            if not queue.is_paused
+            and queue.concurrency_limit != 0
+            and (not self._work_queues or queue.name in self._work_queues)
         ]
 
     def _warn(self, text: str) -> None:
@@ -204,9 +210,6 @@ class RabbitMQWorker(ProcessWorker):
         if self._exhausted or self._consumer is None:
             return
         self._exhausted = reason
-        # What Prefect counts tells nobody when it changes.
-        while self._flow_runs or self._submitting_flow_run_ids:  # noqa: ASYNC110
-            await anyio.sleep(0.1)
         if self._main is not None:
             self._main.cancel()
 
