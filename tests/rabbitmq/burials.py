@@ -49,9 +49,10 @@ def bury(channel: BlockingChannel, number: int, **headers: Any) -> str:
     return f"m{number}"
 
 
-def count(channel: BlockingChannel, queue: str = "dead") -> int:
-    """Count what waits in a queue of the pool."""
-    name = topology.queue_name(POOL, queue)
+def count(channel: BlockingChannel, work_queue: str = "") -> int:
+    """Count what waits in a work queue of the pool, or its dead letters."""
+    dead = topology.dead_letters_name(POOL)
+    name = topology.queue_name(POOL, work_queue) if work_queue else dead
     waiting: int = channel.queue_declare(name, passive=True).method.message_count
     return waiting
 

@@ -42,6 +42,9 @@ def test_submit_and_map(runner: TaskRunner[Any]) -> None:
     assert body() == [1, 3, 7, [11, 12, 13], [31, 42], [6, 7]]
 
 
+# Prefect leaves a client's socket to the garbage collector when an event loop ends.
+@pytest.mark.filterwarnings("ignore:unclosed <socket", "ignore:.*unclosed <socket")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_async_flows(runner: TaskRunner[Any]) -> None:
     """In an async flow tasks are submitted and mapped as well."""
 
