@@ -68,6 +68,8 @@ def test_orphans_belong_to_the_part(part: Part) -> None:
     """When the leader was killed, what it had started is still ended."""
     (leader,) = [process for process in start(part, "polite") if process == part.leader]
     leader.send(signal.SIGKILL)
+    while part.leader is not None:
+        time.sleep(0.01)
     (orphan,) = [process for process in part.processes() if process != leader]
     assert part.leader is None
     end([part], 0.5)
