@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect_rabbitmq.credentials import VARIABLE
 
 from tests.rabbitmq import modules
+from tests.rabbitmq.burials import opened_pool
 from tests.rabbitmq.pools import TASKS, Pool, running_pool
 from tests.services.prefect import PrefectServer
 from tests.services.rabbitmq import Broker
@@ -57,3 +59,11 @@ def pool(shared_pool: Pool, rabbitmq: Broker, monkeypatch: pytest.MonkeyPatch) -
 def runner(request: pytest.FixtureRequest, pool: Pool) -> TaskRunner[Any]:
     """Give Prefect's own task runner, then ours: a flow is the same on both."""
     return ThreadPoolTaskRunner() if request.param == "threads" else pool.runner()
+
+
+@pytest.fixture
+def channel(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[BlockingChannel]:
+    """Give a channel on a broker that the environment names and that has the pool's queues."""
+    monkeypatch.setenv(VARIABLE, amqp_url)
+    with opened_pool(amqp_url) as channel:
+        yield channel

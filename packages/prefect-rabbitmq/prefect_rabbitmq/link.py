@@ -58,8 +58,6 @@ class Link:
         self._tries = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="rabbitmq-link", daemon=True)
-        #: How often a connection was lost.
-        self.reconnects = 0
 
     def start(self) -> None:
         """Connect in the background."""
@@ -114,7 +112,6 @@ class Link:
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self._tries, 8)) * random.uniform(0.5, 1)
         reason = reason_of(error)
         if was_open:
-            self.reconnects += 1
             logger.warning("The connection to %s is lost: %s. Reconnecting.", self._address, reason)
             _guarded(self._session.lost, reason)
         elif self._tries in {1, 5} or self._tries % 20 == 0:

@@ -1,6 +1,5 @@
 """What a pool could not run is seen, and stays where it is."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from prefect_rabbitmq import dead_letters as module
 from prefect_rabbitmq import topology
-from prefect_rabbitmq.credentials import VARIABLE
 from prefect_rabbitmq.dead_letters import dead_letters, discard, replay
 from prefect_rabbitmq.errors import QueueMissing, Refused
 from prefect_rabbitmq.letters import BODY_CHARACTERS, DIED_AT
@@ -21,19 +19,10 @@ from tests.rabbitmq.burials import (
     bury,
     count,
     ids,
-    opened_pool,
     reject,
     taken,
     wait_for_count,
 )
-
-
-@pytest.fixture
-def channel(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[BlockingChannel]:
-    """Give a channel on a broker that the environment names and that has the pool's queues."""
-    monkeypatch.setenv(VARIABLE, amqp_url)
-    with opened_pool(amqp_url) as channel:
-        yield channel
 
 
 def test_a_letter_tells_its_story(channel: BlockingChannel) -> None:

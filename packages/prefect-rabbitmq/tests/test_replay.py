@@ -4,7 +4,6 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,19 +22,10 @@ from tests.rabbitmq.burials import (
     bury,
     count,
     ids,
-    opened_pool,
     reject,
     taken,
     wait_for_count,
 )
-
-
-@pytest.fixture
-def channel(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[BlockingChannel]:
-    """Give a channel on a broker that the environment names and that has the pool's queues."""
-    monkeypatch.setenv(VARIABLE, amqp_url)
-    with opened_pool(amqp_url) as channel:
-        yield channel
 
 
 def test_replay_brings_all_back(channel: BlockingChannel) -> None:
@@ -130,6 +120,8 @@ def test_letters_that_die_again_do_not_keep_replay_busy(
 
     monkeypatch.setattr(module, "send", send_and_bury)
     assert replay(POOL) == 30
+    # What is buried without a confirm is counted a moment later.
+    wait_for_count(channel, 30)
     assert count(channel) == 30
 
 
