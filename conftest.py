@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Page
 
@@ -29,6 +30,10 @@ def _leave_the_users_home() -> None:
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ |= {"HOME": home, "PREFECT_HOME": f"{home}/.prefect", **SETTINGS}
 
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("rollcall", deadline=None)
+hypothesis.settings.load_profile("rollcall")
 
 # Here and not in a fixture: Prefect reads its settings when it is imported.
 _leave_the_users_home()

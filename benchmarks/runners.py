@@ -36,6 +36,8 @@ from tests.services.rabbitmq import running_rabbitmq
 TASKS = 1_000
 WARM_UP = 20
 OURS = "RabbitMQTaskRunner"
+#: For flows and for workers: a line for each task run costs as much as the task run.
+QUIET = {"PREFECT_LOGGING_LEVEL": "WARNING"}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -52,10 +54,14 @@ def main(arguments: argparse.Namespace) -> None:
         running_rabbitmq() as broker,
         running_prefect_server(_made(folder, "server")) as prefect,
     ):
-        environment = with_repository(prefect.environment) | {
-            "PREFECT_RABBITMQ_URL": broker.url,
-            "PREFECT_RABBITMQ_TASK_MODULES": "benchmarks.noop",
-        }
+        environment = (
+            with_repository(prefect.environment)
+            | QUIET
+            | {
+                "PREFECT_RABBITMQ_URL": broker.url,
+                "PREFECT_RABBITMQ_TASK_MODULES": "benchmarks.noop",
+            }
+        )
         client = replace(prefect, environment=environment)
         with running_prefect_worker(client, _made(folder, "worker"), pool=POOL, kind="rabbitmq"):
             for _ in range(arguments.repeat):
@@ -82,7 +88,7 @@ def _rate(prefect: PrefectServer, name: str, tasks: int) -> float:
     command = [sys.executable, "-m", "benchmarks.map_noop", name, str(WARM_UP), str(tasks)]
     done = subprocess.run(
         command,
-        env=with_extras(prefect.environment) | {"PREFECT_LOGGING_LEVEL": "WARNING"},
+        env=with_extras(prefect.environment),
         capture_output=True,
         text=True,
         check=False,

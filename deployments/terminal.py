@@ -10,6 +10,7 @@ from typing import Any, NoReturn, get_args
 
 import httpx
 from prefect.client.schemas.objects import State
+from prefect.exceptions import MissingResult
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), BROKEN)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on where it stopped", INTERRUPTED)
-    return _tell(state)
+    return tell(state, told.out)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -81,9 +82,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tell(state: State[Any]) -> int:
+def tell(state: State[Any], out: str) -> int:
+    """
+    Print how a run has ended; returns the exit code.
+
+    Args:
+        state: Its final state.
+        out: The result file.
+    """
     if state.is_completed():
-        print(text_report(state.result()))
+        try:
+            print(text_report(state.result()))
+        except MissingResult:
+            # A server that took too long is asked again, and then gives back a state without data.
+            print(printable(f"{state.message}. Results: {out}"))
         return DONE
     return _fail(state.message or "no reason given", REFUSED if state.name == "Refused" else BROKEN)
 

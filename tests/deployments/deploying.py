@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.services.prefect import PrefectServer
@@ -31,7 +32,7 @@ def deploy(server: PrefectServer) -> str:
     """
     _run(server, "deployments.deploy")
     url = f"{server.api_url}/deployments/name/check-domains/on-demand"
-    return str(httpx.get(url).raise_for_status().json()["id"])
+    return str(httpx.get(url, timeout=60).raise_for_status().json()["id"])
 
 
 def _run(server: PrefectServer, *words: str) -> str:
@@ -54,7 +55,8 @@ def undeploy(server: PrefectServer) -> None:
         # It asks again when the server is busy (503).
         get_client(sync_client=True) as client,
     ):
-        for deployment in client.read_deployments():
+        ours = WorkPoolFilter(name=WorkPoolFilterName(any_=["checks"]))
+        for deployment in client.read_deployments(work_pool_filter=ours):
             client.delete_deployment(deployment.id)
         client.delete_work_pool("checks")
 

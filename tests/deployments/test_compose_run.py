@@ -149,7 +149,7 @@ def test_every_service_runs_as_it_is_written(
     assert done.returncode == 0, done.stdout + done.stderr + machine.tails()
     # The other deployment's schedule makes runs of its own.
     body = {"deployments": {"name": {"any_": ["on-demand"]}}}
-    (run,) = httpx.post(f"{api}/flow_runs/filter", json=body).raise_for_status().json()
+    (run,) = httpx.post(f"{api}/flow_runs/filter", json=body, timeout=60).raise_for_status().json()
     assert run["state"]["message"] == "40 domains. host: 1 resolves, 1 nodata, 38 nxdomain"
     (results,) = (machine.data / "results").glob("*.csv")
     assert [status for _, status in statuses(results)][:3] == ["resolves", "nodata", "nxdomain"]
@@ -165,7 +165,9 @@ def test_every_service_runs_as_it_is_written(
 
 def online(api: str) -> set[str]:
     """Return the names of the workers as Prefect's UI shows them."""
-    workers = httpx.post(f"{api}/work_pools/checks/workers/filter", json={}).raise_for_status()
+    workers = httpx.post(
+        f"{api}/work_pools/checks/workers/filter", json={}, timeout=60
+    ).raise_for_status()
     return {worker["name"] for worker in workers.json() if worker["status"] == "ONLINE"}
 
 

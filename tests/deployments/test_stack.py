@@ -91,8 +91,12 @@ def test_up_run_down(stack: Stack, tmp_path: Path) -> None:
     assert up.returncode == 0, up.stdout + up.stderr + stack.logs()
     address = f"http://127.0.0.1:{stack.port}"
     assert f"Prefect's UI: {address}\nLogs: {stack.folder}\n" in up.stdout
-    assert "<title>" in httpx.get(address, follow_redirects=True).raise_for_status().text
-    workers = httpx.post(f"{address}/api/work_pools/checks/workers/filter", json={}).json()
+    assert (
+        "<title>" in httpx.get(address, follow_redirects=True, timeout=60).raise_for_status().text
+    )
+    workers = httpx.post(
+        f"{address}/api/work_pools/checks/workers/filter", json={}, timeout=60
+    ).json()
     assert {worker["name"] for worker in workers} == {"worker_1", "worker_2"}
 
     before = stack.processes()

@@ -4,10 +4,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed
 
 from demo.nameserver import NameServer
 from deployments import terminal
@@ -144,3 +147,10 @@ def check_one_line(capfd: pytest.CaptureFixture[str], reason: str) -> None:
     assert reason in lines[0]
     assert "sesame" not in errors
     assert os.linesep not in lines[0]
+
+
+def test_a_server_that_keeps_the_summary_to_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    """It was asked twice for the end of a run, which then is told in one line."""
+    state: State[Any] = Completed(message="2 of 3 domains answered", data=None)
+    assert terminal.tell(state, "results.csv") == terminal.DONE
+    assert capsys.readouterr().out == "2 of 3 domains answered. Results: results.csv\n"

@@ -86,6 +86,16 @@ def die(key: str, how: str) -> None:
 
 
 @task
+def die_as_a_parent(key: str) -> None:
+    """Take the process along, but not a child that it has forked."""
+    mark("start", key)
+    if os.fork():
+        os.kill(os.getpid(), signal.SIGKILL)
+    mark("child", key)
+    time.sleep(600)
+
+
+@task
 def leave(key: str) -> None:
     """Raise what would end a program."""
     mark("start", key)
@@ -100,6 +110,12 @@ def add(number: int, day: date, more: int = 1) -> int:
 
 
 @task
+def say(word: str, times: int) -> str:
+    """Return much."""
+    return word * times
+
+
+@task
 def grow(key: str, megabytes: int) -> None:
     """Keep memory."""
     mark("start", key)
@@ -111,6 +127,13 @@ def grow(key: str, megabytes: int) -> None:
 def hold_all(keys: list[str], gate: str) -> None:
     """Map `hold` on the workers."""
     wait(hold.map(keys, gate))
+
+
+@flow
+def hold_all_here(pool: str, keys: list[str], gate: str) -> None:
+    """Run `hold_all` on the workers of the pool that this flow run belongs to."""
+    runner: Any = RabbitMQTaskRunner(work_pool=pool)
+    hold_all.with_options(task_runner=runner)(keys, gate)
 
 
 @flow

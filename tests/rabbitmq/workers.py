@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
 
+import httpx
 import pika
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import TaskRun
+from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.exceptions import ObjectNotFound
 from prefect_rabbitmq import topology
 from prefect_rabbitmq.execution import task_run_id
@@ -26,7 +28,7 @@ from tests.services.prefect import PrefectServer, running_prefect_worker
 from tests.services.processes import Server, running
 from tests.services.rabbitmq import Broker
 
-__all__ = ["Dead", "Mark", "Plant", "running_plant"]
+__all__ = ["Dead", "Mark", "Plant", "metric", "running_plant"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = "tests.rabbitmq.lab"
@@ -112,6 +114,26 @@ class Plant:
         ) as process:
             yield process
 
+    def deploy(self, flow: str, **parameters: Any) -> UUID:
+        """Make a deployment of a flow of the lab, and a run of it; returns the run's id."""
+        steps = [{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}]
+        with self.api() as client:
+            deployment = client.create_deployment(
+                client.create_flow_from_name(flow),
+                flow,
+                entrypoint=f"tests/rabbitmq/lab.py:{flow}",
+                work_pool_name=self.pool,
+                pull_steps=steps,
+            )
+            return client.create_flow_run_from_deployment(deployment, parameters=parameters).id
+
+    def ended(self, flow_run: UUID) -> FlowRun:
+        """Wait for the end of a flow run."""
+        with self.api() as client:
+            final = {"Completed", "Failed", "Crashed", "Cancelled"}
+            self.wait(lambda: client.read_flow_run(flow_run).state_name in final)
+            return client.read_flow_run(flow_run)
+
     # --- messages ---------------------------------------------------------------
 
     def publish(
@@ -165,6 +187,10 @@ class Plant:
                     return self._dead
                 headers = properties.headers or {}
                 self._dead[properties.message_id] = Dead(headers["x-reason"], body, headers)
+
+    def until_dead(self, message_id: str) -> None:
+        """Wait until a message is a dead letter."""
+        self.wait(lambda: message_id in self.dead())
 
     # --- what happened ----------------------------------------------------------
 
@@ -221,6 +247,12 @@ class Plant:
                 logs = [f"--- {log}\n{log.read_text()[-3000:]}" for log in self._logs[-4:]]
                 raise AssertionError("\n".join([*logs, *map(str, self.marks()[-30:])]))
             time.sleep(0.05)
+
+
+def metric(port: int, name: str) -> float:
+    """Return the value of a metric that a worker serves; 0 for one that has none yet."""
+    lines = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text.splitlines()
+    return next((float(line.split()[-1]) for line in lines if line.startswith(name)), 0.0)
 
 
 @contextlib.contextmanager

@@ -22,8 +22,9 @@ SETTINGS = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     # By default it drops events, and with them task runs, above 43 task runs a second.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
-    # With batches it otherwise writes what it has every five seconds.
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+    # With batches it otherwise writes what it has every five seconds. Less than 1 is 0 to Prefect
+    # (3.8), which then does nothing else than look.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_CLI_PROMPT": "false",
 }
 

@@ -128,7 +128,7 @@ class Broker:
         """
         named = [name for name, given in self._connections() if name_contains in f"{name} {given}"]
         for name in named:
-            self._call("DELETE", f"connections/{quote(name, safe='')}", missing_ok=True)
+            self.administrate("DELETE", f"connections/{quote(name, safe='')}", missing_ok=True)
         return len(named)
 
     def queues(self, url: str = "") -> dict[str, int]:
@@ -145,7 +145,9 @@ class Broker:
             Name to messages, without those that a consumer has not acknowledged yet.
         """
         parameters = pika.URLParameters(url or self.url)
-        listed = self._call("GET", f"queues/{quote(parameters.virtual_host, safe='')}?columns=name")
+        listed = self.administrate(
+            "GET", f"queues/{quote(parameters.virtual_host, safe='')}?columns=name"
+        )
         with contextlib.closing(pika.BlockingConnection(parameters)) as connection:
             channel = connection.channel()
             return {
@@ -162,20 +164,34 @@ class Broker:
         finally:
             self.start()
             # `restart_empty` has forgotten it.
-            self._call("DELETE", f"vhosts/{name}", missing_ok=True)
+            self.administrate("DELETE", f"vhosts/{name}", missing_ok=True)
 
     def make_virtual_host(self, name: str) -> str:
         """Make a virtual host that stays, and return its URL. Again is nothing."""
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        self._call("PUT", f"vhosts/{name}", {})
-        self._call("PUT", f"permissions/{name}/{USER}", everything)
+        self.administrate("PUT", f"vhosts/{name}", {})
+        self.administrate("PUT", f"permissions/{name}/{USER}", everything)
         return self._url(name)
 
     def _url(self, virtual_host: str) -> str:
         path = quote(virtual_host, safe="")
         return f"amqp://{USER}:{self.password}@127.0.0.1:{self.port}/{path}"
 
-    def _call(self, method: str, path: str, body: Any = None, *, missing_ok: bool = False) -> Any:
+    def administrate(
+        self, method: str, path: str, body: Any = None, *, missing_ok: bool = False
+    ) -> Any:
+        """
+        Use the management API.
+
+        Args:
+            method: Of HTTP.
+            path: What comes after `/api/`.
+            body: Is sent as JSON.
+            missing_ok: Whether something that is not there is no error.
+
+        Returns:
+            The answer's JSON; None if it has none.
+        """
         url = f"{self.management_url}/api/{path}"
         answer = httpx.request(method, url, json=body, auth=(USER, self.password), timeout=30)
         if not (missing_ok and answer.status_code == httpx.codes.NOT_FOUND):
@@ -197,7 +213,9 @@ class Broker:
         def listed() -> bool:
             found[:] = [
                 (connection["name"], connection.get("user_provided_name", ""))
-                for connection in self._call("GET", "connections?columns=name,user_provided_name")
+                for connection in self.administrate(
+                    "GET", "connections?columns=name,user_provided_name"
+                )
             ]
             return any(given == last for _, given in found)
 
@@ -210,7 +228,7 @@ class Broker:
         """Tell whether it serves both: the port for AMQP is opened last."""
         socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
         try:
-            self._call("GET", "whoami")
+            self.administrate("GET", "whoami")
         except httpx.HTTPError:
             return False
         return True

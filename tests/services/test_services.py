@@ -130,7 +130,7 @@ def test_the_browser_shows_prefects_pages(
 ) -> None:
     """Prefect's UI is served and renders."""
     pool = {"name": "seen-in-the-browser", "type": "process"}
-    httpx.post(f"{prefect_server.api_url}/work_pools/", json=pool).raise_for_status()
+    httpx.post(f"{prefect_server.api_url}/work_pools/", json=pool, timeout=60).raise_for_status()
     page.goto(f"{prefect_server.ui_url}/work-pools")
     expect(page.get_by_text(pool["name"]).first).to_be_visible(timeout=30_000)
     picture = screenshot(page, tmp_path / "work-pools.png")

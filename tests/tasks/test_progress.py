@@ -111,7 +111,9 @@ def test_a_run_goes_on_where_progress_cannot_be_shown(
     def work() -> None:
         progress = Progress(check, 2, {})
         (artifact,) = shown(flow_server, check)
-        httpx.delete(f"{flow_server.api_url}/artifacts/{artifact['id']}").raise_for_status()
+        httpx.delete(
+            f"{flow_server.api_url}/artifacts/{artifact['id']}", timeout=60
+        ).raise_for_status()
         progress.replace({"resolves": 2})
 
     in_a_flow(work)

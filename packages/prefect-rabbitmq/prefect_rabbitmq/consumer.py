@@ -92,10 +92,9 @@ class Consumer:
 
     def give_back(self) -> None:
         """Take no more, and give back what has not begun."""
-        self._stop_taking("The worker stops")
-        for job in list(self._jobs.waiting.values()):
-            job.delivery.give_back()
-            del self._jobs.waiting[job.tag]
+        self._draining = self._draining or "The worker stops"
+        self._lanes.close(give_back=True)
+        self._return(list(self._jobs.waiting.values()))
 
     def abandon(self) -> None:
         """Stop what runs; RabbitMQ gives it to others."""
@@ -103,8 +102,8 @@ class Consumer:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way."""
-        return not self._jobs and not self._outlet
+        """Whether nothing is under way, nor coming after what was taken last."""
+        return not self._jobs and not self._outlet and self._lanes.are_quiet
 
     def close(self) -> None:
         """End the tasks' process, which gets a moment to send its logs; from any thread."""
@@ -133,10 +132,7 @@ class Consumer:
             return
         prefetch = self._limits.concurrency + self._limits.prefetch
         for lane in self._lanes.close_outdated(self._sources, prefetch):
-            # What waits goes back.
-            for job in self._jobs.waiting_of(lane):
-                job.delivery.give_back()
-                del self._jobs.waiting[job.tag]
+            self._return(self._jobs.waiting_of(lane))
         if self._process.is_ready and self._outlet.is_open:
             self._lanes.open(self._connection, self._sources, prefetch)
 
@@ -149,11 +145,10 @@ class Consumer:
             self._cancel(self._jobs.lose(channel))
             self._pump()
 
-    def _stop_taking(self, reason: str) -> None:
-        if not self._draining:
-            self._draining = reason
-            logger.info("%s: finishing %d messages.", reason, len(list(self._jobs)))
-        self._lanes.close()
+    def _return(self, waiting: Iterable[Job]) -> None:
+        for job in waiting:
+            job.delivery.give_back()
+            del self._jobs.waiting[job.tag]
 
     # --- messages -------------------------------------------------------------
 
@@ -223,9 +218,12 @@ class Consumer:
 
     def _keep_limits(self) -> None:
         """Stop at a limit, but not before the worker's own flow runs have ended."""
+        self._use.memory_mb = self._process.memory_mb
         self.limit_reached = self.limit_reached or self._use.exceeds(self._limits)
-        if self.limit_reached and not self._is_hosting():
-            self._stop_taking(self.limit_reached)
+        if self.limit_reached and not self._draining and not self._is_hosting():
+            self._draining = self.limit_reached
+            logger.info("%s: finishing what was taken.", self._draining)
+            self._lanes.close(give_back=False)
 
     # --- the tasks' process -----------------------------------------------------
 
@@ -244,7 +242,6 @@ class Consumer:
         self._jobs.orphans.pop(told["tag"], None)
         if job := self._jobs.running.pop(told["tag"], None):
             # Limits first: RabbitMQ sends nothing for an acknowledgement that comes after the stop.
-            self._use.memory_mb = told["memory_mb"]
             self._keep_limits()
             if told["outcome"] == "rejected":
                 self._give_up(job, told["reason"])

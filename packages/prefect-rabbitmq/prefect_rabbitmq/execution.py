@@ -12,7 +12,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import AsyncClientContext, TaskRunContext
-from prefect.results import ResultStore, should_persist_result
+from prefect.results import should_persist_result
 from prefect.states import Cancelled, Failed, exception_to_crashed_state
 from prefect.task_engine import run_task_async, run_task_sync
 from prefect.tasks import Task
@@ -24,6 +24,7 @@ from prefect_rabbitmq.messages import Malformed, Message
 from prefect_rabbitmq.outcomes import reply_of
 from prefect_rabbitmq.registry import UnknownTask, load_tasks, task_named
 from prefect_rabbitmq.signatures import fit
+from prefect_rabbitmq.stored import result_store
 from prefect_rabbitmq.versions import SUPERSEDED, code_version, policy_of
 
 
@@ -179,8 +180,7 @@ def task_run_id(message_id: str) -> UUID:
 def _settled(task: Task[..., Any]) -> Task[..., Any]:
     """Settle where a task's results go, and whether; each task run would otherwise ask the API."""
     if task.result_storage is None:
-        store = ResultStore().update_for_task(task, _sync=True)  # type: ignore[call-arg]
-        task.result_storage = store.result_storage  # type: ignore[union-attr]
+        task.result_storage = result_store(task).result_storage
     if task.persist_result is None:
         task.persist_result = should_persist_result()
     return task

@@ -89,6 +89,7 @@ class Lane:
         self._consumer = ""
         self.prefetch = 1
         self._said = False
+        self._gives_back = self._cancelling = False
 
     def open(self, connection: SelectConnection, prefetch: int) -> None:
         """Begin to take, `prefetch` messages at most without an acknowledgement."""
@@ -96,16 +97,29 @@ class Lane:
         self.prefetch = prefetch
         connection.channel(on_open_callback=self._declare)
 
-    def close(self) -> None:
+    def close(self, *, give_back: bool) -> None:
         """
         Take no more; what was taken can still be acknowledged or given back.
 
         The turn at a limited queue is kept until the connection ends: what runs is not over yet.
+
+        Args:
+            give_back: Whether what is on its way goes back; else it arrives, until `is_quiet`.
         """
         self._connection = None
+        self._gives_back = give_back
         if self._channel is not None and self._channel.is_open and self._consumer:
-            self._channel.basic_cancel(self._consumer)
+            self._cancelling = True
+            self._channel.basic_cancel(self._consumer, callback=self._cancelled)
         self._consumer = ""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is closed, and nothing is on its way any more."""
+        return self._connection is None and not self._cancelling
+
+    def _cancelled(self, _frame: Method) -> None:
+        self._cancelling = False
 
     def _declare(self, channel: Channel) -> None:
         if self._connection is None:
@@ -148,14 +162,18 @@ class Lane:
     ) -> None:
         count = (properties.headers or {}).get("x-delivery-count", 0)
         deliveries = count if isinstance(count, int) else int(bool(method.redelivered))
-        self._arrived(Delivery(self, channel, method.delivery_tag, properties, body, deliveries))
+        delivery = Delivery(self, channel, method.delivery_tag, properties, body, deliveries)
+        if self._gives_back:
+            delivery.give_back()
+        else:
+            self._arrived(delivery)
 
     def _restart(self) -> None:
         if self._channel is not None and self._channel.is_open:
             self._channel.close()
 
     def _closed(self, channel: Channel, error: Exception) -> None:
-        self._channel, self._consumer = None, ""
+        self._channel, self._consumer, self._cancelling = None, "", False
         self._gone(channel)
         connection = self._connection
         if connection is None or not connection.is_open:

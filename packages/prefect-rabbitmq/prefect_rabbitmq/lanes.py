@@ -35,13 +35,18 @@ class Lanes:
                 lane.source = source
             else:
                 outdated.append(self._lanes.pop(name))
-                lane.close()
+                lane.close(give_back=True)
         return outdated
 
-    def close(self) -> None:
-        """Take no more from any."""
+    def close(self, *, give_back: bool) -> None:
+        """Take no more from any; see `Lane.close`."""
         for lane in self._lanes.values():
-            lane.close()
+            lane.close(give_back=give_back)
+
+    @property
+    def are_quiet(self) -> bool:
+        """Whether nothing is on its way from any of those that were closed."""
+        return all(lane.is_quiet for lane in list(self._lanes.values()))
 
     def forget(self) -> None:
         """Drop them all: their connection is gone."""

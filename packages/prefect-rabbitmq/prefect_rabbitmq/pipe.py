@@ -4,7 +4,8 @@ What a worker and its tasks' process say to each other, over a socket: JSON, and
 Worker: `{"do": "run", "tag": 7, "id": "…"}` with the message, `{"do": "cancel", "tags": [7]}`,
 `{"do": "stop"}`.
 Process: `{"is": "ready"}`, `{"is": "broken", "reason": "…"}`,
-`{"is": "done", "tag": 7, "outcome": "completed", "reason": "", "memory_mb": 180.2}` with the reply.
+`{"is": "using", "memory_mb": 180.2}`,
+`{"is": "done", "tag": 7, "outcome": "completed", "reason": ""}` with the reply.
 """
 
 from __future__ import annotations

@@ -44,6 +44,8 @@ class Supervisor:
         self._host: TaskHost | None = None
         self._wanted: tuple[int, list[str]] = (0, [])
         self._killing = self._broken = False
+        #: That the process holds.
+        self.memory_mb = 0.0
         #: Set before anything else.
         self.link: Link
 
@@ -97,6 +99,8 @@ class Supervisor:
             return
         if told["is"] == "done":
             self._owner.done(told, body)
+        elif told["is"] == "using":
+            self.memory_mb = told["memory_mb"]
         elif told["is"] == "broken":
             self._broken = True
             logger.error("%s. Trying on.", told["reason"])
@@ -129,4 +133,5 @@ class Supervisor:
                 return
             self._host.discard()
         concurrency, modules = self._wanted
+        self.memory_mb = 0.0
         self._host = TaskHost(modules, concurrency, self.link.call, self)

@@ -18,7 +18,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from functools import lru_cache
 from pathlib import Path
 
 from prefect.context import SyncClientContext
@@ -35,6 +34,8 @@ logger = logging.getLogger("prefect.rabbitmq.tasks")
 
 #: Seconds that Prefect's logs and events get to be sent at the end.
 DRAIN_SECONDS = 30.0
+#: Seconds between two looks at how much memory the process holds.
+MEMORY_SECONDS = 1.0
 
 
 class TaskProcess:
@@ -54,6 +55,7 @@ class TaskProcess:
     def serve(self) -> None:
         """Run what comes until there is no more, or nobody at the other end."""
         self._start_threads()
+        threading.Thread(target=self._tell_memory, name="memory", daemon=True).start()
         self._pipe.send({"is": "ready"})
         while (received := self._pipe.receive()) is not None:
             told, body = received
@@ -75,6 +77,11 @@ class TaskProcess:
             self._threads.submit(together.wait)
         together.wait()
 
+    def _tell_memory(self) -> None:
+        """Now and then: to read it costs more than a small task."""
+        while self._pipe.send({"is": "using", "memory_mb": _memory_mb()}):
+            time.sleep(MEMORY_SECONDS)
+
     def _run(self, tag: int, message_id: str, body: bytes) -> None:
         with self._lock:
             self._running[tag] = threading.get_ident()
@@ -95,7 +102,6 @@ class TaskProcess:
             "tag": tag,
             "outcome": executed.outcome,
             "reason": executed.reason,
-            "memory_mb": _memory_mb(int(time.monotonic())),
         }
         self._pipe.send(told, executed.reply)
 
@@ -155,9 +161,8 @@ def _open_client() -> None:
     opened(lambda: _open.stack.enter_context(SyncClientContext()))
 
 
-@lru_cache(maxsize=1)
-def _memory_mb(_second: int) -> float:
-    """Return the memory that the process holds; reading it costs more than a small task."""
+def _memory_mb() -> float:
+    """Return the memory that the process holds."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:

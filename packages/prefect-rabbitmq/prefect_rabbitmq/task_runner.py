@@ -30,6 +30,7 @@ from prefect_rabbitmq.outcomes import state_of
 from prefect_rabbitmq.publisher import Outstanding, Publisher
 from prefect_rabbitmq.reconciliation import Endings, reconcile
 from prefect_rabbitmq.settings import pool_credentials
+from prefect_rabbitmq.stored import Storage, Storages
 from prefect_rabbitmq.versions import SUPERSEDED, code_version
 
 #: How often a task run that was superseded is published again.
@@ -45,6 +46,8 @@ class _Submitted:
     future: RabbitMQFuture[Any]
     #: Of the thread that submitted it.
     context: Context
+    #: Where its result may be.
+    storage: Storage | None
     #: None while it waits for others.
     message: Message | None = None
     tries: int = 0
@@ -84,6 +87,7 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
         #: Those that have not ended, by the ids of their messages.
         self._submitted: dict[str, _Submitted] = {}
         self._endings = Endings()
+        self._storages = Storages()
         self._publisher: Publisher | None = None
         self._resolver: ThreadPoolExecutor | None = None
 
@@ -179,7 +183,8 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
             self._endings.flow_run = flow_run
         emit_task_run_state_change_event(task_run, None, task_run.state or Pending())
         future: RabbitMQFuture[Any] = RabbitMQFuture(task_run.id)
-        submitted = _Submitted(task, task_run, future, copy_context())
+        storage = self._storages.of(task)
+        submitted = _Submitted(task, task_run, future, copy_context(), storage)
         self._submitted[str(task_run.id)] = submitted
         return submitted
 
@@ -242,7 +247,7 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
             if reply.state.name == SUPERSEDED and submitted.tries < MOST_TRIES:
                 self._again(submitted, reply)
                 return
-            state = submitted.context.copy().run(state_of, reply, submitted.task)
+            state = submitted.context.copy().run(state_of, reply, submitted.task, submitted.storage)
         except Exception as error:
             # Whatever it is, somebody waits: for ever, if this said nothing.
             self.logger.exception("The reply for %s cannot be read", submitted.task_run.name)

@@ -82,6 +82,8 @@ def test_a_password_is_nowhere_to_be_seen(
 ) -> None:
     """Neither logs at their finest nor any text of the block has it, as it is or encoded."""
     caplog.set_level(logging.DEBUG)
+    # A link of another test may have hushed it in this process.
+    caplog.set_level(logging.DEBUG, logger="pika")
     encoded = "".join(form.format(ord(letter)) for letter in rabbitmq.password)
     credentials = of(amqp_url.replace(rabbitmq.password, encoded))
     with credentials.connect("seen") as connection:

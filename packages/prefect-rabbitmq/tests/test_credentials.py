@@ -158,7 +158,7 @@ def test_a_saved_block_is_masked_and_connects(flow_server: PrefectServer, amqp_u
             assert connection.is_open
         assert find_credentials("saved").password.get_secret_value() == password
     path = "block_types/slug/rabbitmq-credentials/block_documents/name/saved"
-    shown = httpx.get(f"{flow_server.api_url}/{path}").raise_for_status().text
+    shown = httpx.get(f"{flow_server.api_url}/{path}", timeout=60).raise_for_status().text
     assert password not in shown
     assert amqp_url not in shown
     assert quote(amqp_url) not in shown

@@ -60,7 +60,7 @@ def test_dead_letters_are_a_table(channel: BlockingChannel, flow_server: Prefect
     ]
     assert list_dead_letters(POOL, limit=1) == rows[:1]
     filtered = {"artifacts": {"key": {"any_": ["dead-letters-my-checks"]}}, "sort": "CREATED_DESC"}
-    shown = httpx.post(f"{flow_server.api_url}/artifacts/filter", json=filtered).json()
+    shown = httpx.post(f"{flow_server.api_url}/artifacts/filter", json=filtered, timeout=60).json()
     assert [json.loads(artifact["data"]) for artifact in shown] == [rows[:1], rows]
     assert json.loads(json.dumps(rows)) == rows
 

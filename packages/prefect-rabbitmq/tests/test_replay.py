@@ -1,13 +1,17 @@
 """What a pool could not run comes back to life, or is dropped; nothing is lost."""
 
+import json
 import logging
 import multiprocessing
 import os
 import signal
 from typing import Any
+from uuid import uuid4
 
+import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
+from prefect.client.schemas.objects import TaskRun
 from prefect_rabbitmq import connections, topology
 from prefect_rabbitmq import dead_letters as module
 from prefect_rabbitmq.credentials import VARIABLE, find_credentials
@@ -167,3 +171,17 @@ def test_a_job_goes_all_the_way(channel: BlockingChannel, caplog: pytest.LogCapt
     assert replay(POOL, [message_id]) == 1
     assert [letter.message_id for letter in taken(channel, "high")] == [message_id]
     assert find_credentials().parameters()[0].credentials.password not in caplog.text
+
+
+def test_what_comes_back_stands_for_itself(channel: BlockingChannel) -> None:
+    """Its task run has ended, and nobody waits for a reply: it is a message from outside."""
+    ended = TaskRun(flow_run_id=uuid4(), task_key="t", dynamic_key="0")
+    body = Message(task="t", parameters={"n": 1}, task_run=ended).encode()
+    about = pika.BasicProperties(
+        message_id="m1", reply_to="theirs", headers={WORK_QUEUE: "high"}, delivery_mode=2
+    )
+    channel.basic_publish(topology.dead_letters_name(POOL), "", body, about)
+    assert replay(POOL) == 1
+    _, properties, alone = channel.basic_get(topology.queue_name(POOL, "high"), auto_ack=True)
+    assert (properties.message_id, properties.reply_to) == ("m1", None)
+    assert json.loads(alone) == {"task": "t", "parameters": {"n": 1}}

@@ -23,7 +23,7 @@ def worker(plant: Plant, proxy: Proxy) -> Iterator[Server]:
     """Run one worker through it, which soon notices when nothing comes any more."""
     url = re.sub(r":\d+/", f":{proxy.port}/", plant.url) + "?heartbeat=2"
     with plant.worker(
-        "worker",
+        "connected",
         PREFECT_RABBITMQ_URL=url,
         PREFECT_RABBITMQ_CONCURRENCY="2",
         PREFECT_RABBITMQ_PREFETCH="2",
@@ -33,7 +33,7 @@ def worker(plant: Plant, proxy: Proxy) -> Iterator[Server]:
 
 def close(plant: Plant, proxy: Proxy) -> None:
     """Do what an administrator does."""
-    assert plant.broker.close_connections("prefect worker worker") >= 1
+    assert plant.broker.close_connections("prefect worker connected") >= 1
 
 
 def cut(plant: Plant, proxy: Proxy) -> None:
@@ -106,7 +106,7 @@ def test_a_task_that_does_not_stop_is_not_run_beside_itself(plant: Plant, worker
     for key in keys:
         plant.publish("block", key=key, seconds=10)
     plant.wait(lambda: sorted(plant.keys("start", "stubborn")) == keys)
-    assert plant.broker.close_connections("prefect worker worker") >= 1
+    assert plant.broker.close_connections("prefect worker connected") >= 1
     plant.wait(lambda: sorted(plant.keys("end", "stubborn")) == keys)
     assert most_at_once(plant, "stubborn") <= 4
     first, second = (mark.pid for mark in plant.marks("start", "stubborn"))

@@ -119,3 +119,14 @@ def test_what_is_delivered_too_often_is_a_dead_letter(plant: Plant) -> None:
         plant.publish("note", key=key)
         plant.wait(lambda: plant.marks("end", key))
     assert len(plant.marks("start", "fatal")) == 2
+
+
+def test_what_a_dead_process_has_forked_ends_with_it(plant: Plant) -> None:
+    """Else it would go on with what others do by now, and hold the worker up."""
+    with plant.worker("parent", PREFECT_RABBITMQ_DELIVERY_LIMIT="1"):
+        poison = plant.publish("die_as_a_parent", key="forked")
+        plant.wait(lambda: poison in plant.dead())
+        plant.publish("note", key="after-forked")
+        plant.wait(lambda: plant.marks("end", "after-forked"))
+        children = {mark.pid for mark in plant.marks("child", "forked")}
+        plant.wait(lambda: not any(map(psutil.pid_exists, children)))

@@ -79,6 +79,23 @@ def test_the_memory_limit(plant: Plant) -> None:
     assert rest(plant) == []
 
 
+def test_a_limit_waits_for_the_flow_runs(plant: Plant) -> None:
+    """The worker's own flow run needs its tasks: it is finished, then the worker ends."""
+    gate = plant.gate("flow")
+    keys = [f"flow-{number}" for number in range(6)]
+    with plant.worker(
+        "hosting",
+        PREFECT_RABBITMQ_MESSAGE_LIMIT="2",
+        PREFECT_RABBITMQ_CONCURRENCY="1",
+        PREFECT_RABBITMQ_PREFETCH="0",
+    ) as worker:
+        run = plant.deploy("hold_all_here", pool=plant.pool, keys=keys, gate=gate)
+        plant.open("flow")
+        assert plant.ended(run).state_name == "Completed"
+        assert ended(plant, worker) == 0
+    assert sorted(plant.keys("start", "flow-")) == sorted(plant.keys("end", "flow-")) == keys
+
+
 def test_sigterm(plant: Plant) -> None:
     """What runs is finished, what waits is given back at once, and no record is lost."""
     gate = plant.gate("sigterm")

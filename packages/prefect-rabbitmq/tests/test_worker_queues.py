@@ -11,10 +11,11 @@ import psutil
 import pytest
 from prefect.client.schemas.actions import WorkPoolUpdate
 
-from tests.rabbitmq.workers import Mark, Plant
-from tests.services.processes import Server
+from tests.rabbitmq.workers import Mark, Plant, metric
+from tests.services.processes import Server, free_port
 
-NAMES = ("first", "second", "third")
+#: The workers' names, and where each serves its metrics.
+PORTS = {name: free_port() for name in ("first", "second", "third")}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,8 +23,15 @@ def workers(plant: Plant) -> Iterator[dict[int, Server]]:
     """Run three workers that do one thing at a time, by their process id."""
     with contextlib.ExitStack() as stack:
         started = [
-            stack.enter_context(plant.worker(name, PREFECT_RABBITMQ_CONCURRENCY="1"))
-            for name in NAMES
+            stack.enter_context(
+                plant.worker(
+                    name,
+                    PREFECT_RABBITMQ_CONCURRENCY="1",
+                    PREFECT_CLIENT_METRICS_ENABLED="true",
+                    PREFECT_CLIENT_METRICS_PORT=str(port),
+                )
+            )
+            for name, port in PORTS.items()
         ]
         plant.wait(lambda: plant.takers() == 3)
         yield {worker.pid: worker for worker in started}
@@ -108,7 +116,8 @@ def test_priority(plant: Plant) -> None:
     for number in range(6):
         plant.publish("note", key=f"priority-low-{number}")
         plant.publish("note", key=f"priority-high-{number}", work_queue="high")
-    plant.wait(lambda: plant.waiting() + plant.waiting("high") == 0)
+    line = f'prefect_rabbitmq_messages_waiting{{work_pool="{plant.pool}"}}'
+    plant.wait(lambda: sum(metric(port, line) for port in PORTS.values()) == 12)
     plant.open("priority")
     plant.until("end", "priority-", 12)
     begun = [mark for mark in of(plant, "priority-") if mark.what == "start"]
@@ -117,19 +126,27 @@ def test_priority(plant: Plant) -> None:
         assert keys == sorted(keys)
 
 
+def test_a_limit_of_nothing(plant: Plant) -> None:
+    """As for Prefect's flow runs, it lets nothing through until it is raised."""
+    make(plant, "closed")
+    change(plant, "closed", concurrency_limit=0)
+    plant.wait(lambda: plant.takers("closed") == 0)
+    plant.publish("note", key="closed", work_queue="closed")
+    plant.publish("note", key="open")
+    plant.wait(lambda: plant.marks("end", "open"))
+    assert plant.waiting("closed") == 1
+    change(plant, "closed", concurrency_limit=1)
+    plant.wait(lambda: plant.marks("end", "closed"))
+
+
 def test_a_limit_of_one_is_first_in_first_out(plant: Plant) -> None:
     """One at a time over all workers, in order, while another queue runs beside it."""
     make(plant, "group", takers=1, concurrency_limit=1)
-    gate = plant.gate("beside")
-    plant.publish("hold", key="beside", gate=gate)
-    plant.wait(lambda: plant.marks("start", "beside"))
     keys = [f"fifo-{number:02}" for number in range(12)]
     for key in keys:
         plant.publish("block", key=key, seconds=0.05, work_queue="group")
         plant.publish("block", key=f"parallel-{key}", seconds=0.05)
     plant.until("end", "fifo-", len(keys))
-    assert not plant.marks("end", "beside")
-    plant.open("beside")
     plant.until("end", "parallel-", len(keys))
     assert plant.keys("start", "fifo-") == plant.keys("end", "fifo-") == keys
     assert most_at_once(of(plant, "fifo-")) == 1

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 from prefect.client.schemas.actions import WorkPoolUpdate
@@ -16,7 +15,7 @@ from prefect_rabbitmq.settings import Limits, WrongSetting, limits_of
 from prefect_rabbitmq.worker import RabbitMQWorker
 from pydantic import SecretStr
 
-from tests.rabbitmq.workers import LAB, ROOT, Plant
+from tests.rabbitmq.workers import LAB, Plant, metric
 from tests.services.prefect import PrefectServer
 from tests.services.processes import Server, free_port
 
@@ -27,7 +26,7 @@ PORT = free_port()
 def worker(plant: Plant) -> Iterator[Server]:
     """Run a worker that knows its pool and nothing else, and says all that it does."""
     with plant.worker(
-        "worker",
+        "configured",
         queues=(),
         PREFECT_RABBITMQ_URL="",
         PREFECT_RABBITMQ_TASK_MODULES="",
@@ -68,20 +67,9 @@ def choose(plant: Plant, **variables: Any) -> None:
 
 def run_flow(plant: Plant, key: str) -> FlowRun:
     """Run a deployment of the pool to its end."""
-    steps = [{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}]
-    with plant.api() as client:
-        deployment = client.create_deployment(
-            client.create_flow_from_name("here"),
-            key,
-            entrypoint="tests/rabbitmq/lab.py:here",
-            work_pool_name=plant.pool,
-            pull_steps=steps,
-        )
-        made = client.create_flow_run_from_deployment(deployment, parameters={"key": key})
-        final = {"Completed", "Failed", "Crashed"}
-        plant.wait(lambda: client.read_flow_run(made.id).state_name in final)
-        assert plant.marks("flow", key)
-        return client.read_flow_run(made.id)
+    run = plant.ended(plant.deploy("here", key=key))
+    assert plant.marks("flow", key)
+    return run
 
 
 def most_at_once(plant: Plant, beginning: str) -> int:
@@ -149,28 +137,20 @@ def test_metrics_are_served(plant: Plant, configured: Server) -> None:
     dead = plant.publish("nobody")
     plant.wait(lambda: plant.marks("end", "counted") and dead in plant.dead())
 
-    def lines() -> list[str]:
-        return httpx.get(f"http://127.0.0.1:{PORT}/metrics").text.splitlines()
-
     labels = f'work_pool="{plant.pool}",work_queue="default"'
     completed = f'prefect_rabbitmq_messages_total{{outcome="completed",{labels}}}'
-    plant.wait(lambda: value(lines(), completed) >= 1)
-    plant.wait(lambda: value(lines(), completed.replace("completed", "rejected")) >= 1)
-    taken = value(lines(), f"prefect_rabbitmq_message_seconds_count{{{labels}}}")
-    assert taken == value(lines(), completed)
+    plant.wait(lambda: metric(PORT, completed) >= 1)
+    plant.wait(lambda: metric(PORT, completed.replace("completed", "rejected")) >= 1)
+    taken = metric(PORT, f"prefect_rabbitmq_message_seconds_count{{{labels}}}")
+    assert taken == metric(PORT, completed)
     pool = f'{{work_pool="{plant.pool}"}}'
-    plant.wait(lambda: value(lines(), f"prefect_rabbitmq_messages_in_flight{pool}") == 0)
-    assert value(lines(), f"prefect_rabbitmq_messages_waiting{pool}") == 0
+    plant.wait(lambda: metric(PORT, f"prefect_rabbitmq_messages_in_flight{pool}") == 0)
+    assert metric(PORT, f"prefect_rabbitmq_messages_waiting{pool}") == 0
     # One that never happened has no line, or 0.
-    before = value(lines(), f"prefect_rabbitmq_reconnects_total{pool}")
-    assert plant.broker.close_connections("prefect worker worker") == 1
-    plant.wait(lambda: value(lines(), f"prefect_rabbitmq_reconnects_total{pool}") == before + 1)
+    before = metric(PORT, f"prefect_rabbitmq_reconnects_total{pool}")
+    assert plant.broker.close_connections("prefect worker configured") == 1
+    plant.wait(lambda: metric(PORT, f"prefect_rabbitmq_reconnects_total{pool}") == before + 1)
     plant.wait(lambda: plant.takers() == 1)
-
-
-def value(lines: list[str], name: str) -> float:
-    """Return a metric's value, 0 if it is not there."""
-    return next((float(line.split()[-1]) for line in lines if line.startswith(name)), 0)
 
 
 def test_the_password_is_nowhere(plant: Plant, configured: Server) -> None:
