@@ -134,6 +134,10 @@ class Plant:
             self.wait(lambda: client.read_flow_run(flow_run).state_name in final)
             return client.read_flow_run(flow_run)
 
+    def logs(self) -> str:
+        """Return what all workers and flows have written."""
+        return "".join(log.read_text() for log in self._logs)
+
     # --- messages ---------------------------------------------------------------
 
     def publish(

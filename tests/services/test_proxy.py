@@ -123,9 +123,10 @@ def test_nobody_behind_it_is_a_reset() -> None:
     """When the server is away, a connection is taken and reset."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
+    # Perhaps before it is known here that there is a connection.
     with (
         running_proxy(port) as proxy,
-        socket.create_connection(("127.0.0.1", proxy.port), timeout=LONG) as client,
         pytest.raises(ConnectionResetError),
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=LONG) as client,
     ):
         client.recv(1)

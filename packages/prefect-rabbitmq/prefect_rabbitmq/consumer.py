@@ -19,6 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Crashed
 
 from prefect_rabbitmq import metrics, outsiders
+from prefect_rabbitmq.drain import Drain
 from prefect_rabbitmq.flow_runs import FlowRuns, Standing
 from prefect_rabbitmq.jobs import Job, Jobs
 from prefect_rabbitmq.lane import Delivery, Lane, Source
@@ -71,7 +72,7 @@ class Consumer:
         self._outsiders = outsiders.Outsiders()
         self._watch = FlowRuns(lambda read: self._link.call(self._flow_runs_read, read))
         self._use = Use()
-        self._draining = ""
+        self._drain = Drain(self._lanes)
         self._link: Link
 
     # --- what the worker says -----------------------------------------------
@@ -92,8 +93,8 @@ class Consumer:
 
     def give_back(self) -> None:
         """Take no more, and give back what has not begun."""
-        self._draining = self._draining or "The worker stops"
-        self._lanes.close(give_back=True)
+        self._drain.begin("The worker stops")
+        self._lanes.close()
         self._return(list(self._jobs.waiting.values()))
 
     def abandon(self) -> None:
@@ -102,8 +103,8 @@ class Consumer:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way, nor coming after what was taken last."""
-        return not self._jobs and not self._outlet and self._lanes.are_quiet
+        """Whether nothing is under way, nor done and not acknowledged."""
+        return not self._jobs and not self._outlet and not self._drain
 
     def close(self) -> None:
         """End the tasks' process, which gets a moment to send its logs; from any thread."""
@@ -124,11 +125,12 @@ class Consumer:
         self._connection = None
         self._outlet.lost()
         self._lanes.forget()
+        self._drain.forget()
         self._cancel(self._jobs.lose())
         self._pump()
 
     def _open_lanes(self) -> None:
-        if self._connection is None or not self._connection.is_open or self._draining:
+        if self._connection is None or not self._connection.is_open or self._drain.reason:
             return
         prefetch = self._limits.concurrency + self._limits.prefetch
         for lane in self._lanes.close_outdated(self._sources, prefetch):
@@ -153,6 +155,7 @@ class Consumer:
     # --- messages -------------------------------------------------------------
 
     def _arrived(self, delivery: Delivery) -> None:
+        self._drain.arrived()
         try:
             message = Message.decode(delivery.body)
         except Malformed as error:
@@ -173,8 +176,8 @@ class Consumer:
             self._process.run(job.tag, job.id, job.delivery.body)
         metrics.IN_FLIGHT.labels(self._pool).set(len(self._jobs.running))
         metrics.WAITING.labels(self._pool).set(len(self._jobs.waiting))
-        if self._draining and self.is_idle:
-            self._exhausted(self._draining)
+        if self._drain.reason and self._drain.advance() and self.is_idle:
+            self._exhausted(self._drain.reason)
 
     def _next(self) -> Job | None:
         for job in self._jobs.candidates(self._limits.concurrency):
@@ -190,7 +193,9 @@ class Consumer:
     def _end(self, job: Job, state: State[Any]) -> None:
         """End a message without running it."""
         outsiders.end(job, state)
-        self._outlet.reply(job.delivery, reply_of(state, None).encode(), partial(self._ack, job))
+        self._outlet.reply(
+            job.delivery, reply_of(state, None).encode(), partial(self._ack, job.delivery)
+        )
 
     def _give_up(self, job: Job, reason: str) -> None:
         """Put a message to the dead letters, and tell whoever waits for it."""
@@ -203,12 +208,12 @@ class Consumer:
     def _reject(self, delivery: Delivery, reason: str) -> None:
         work_queue = delivery.lane.source.work_queue
         logger.error("A message on work queue %s goes to the dead letters: %s", work_queue, reason)
-        self._outlet.dead_letter(delivery, reason, delivery.acknowledge)
+        self._outlet.dead_letter(delivery, reason, partial(self._ack, delivery))
         self._count(work_queue, "rejected")
 
-    def _ack(self, job: Job) -> None:
-        job.delivery.acknowledge()
-        if self._draining:
+    def _ack(self, delivery: Delivery) -> None:
+        self._drain.acknowledge(delivery)
+        if self._drain.reason:
             self._pump()
 
     def _count(self, work_queue: str, outcome: str) -> None:
@@ -220,10 +225,8 @@ class Consumer:
         """Stop at a limit, but not before the worker's own flow runs have ended."""
         self._use.memory_mb = self._process.memory_mb
         self.limit_reached = self.limit_reached or self._use.exceeds(self._limits)
-        if self.limit_reached and not self._draining and not self._is_hosting():
-            self._draining = self.limit_reached
-            logger.info("%s: finishing what was taken.", self._draining)
-            self._lanes.close(give_back=False)
+        if self.limit_reached and not self._is_hosting():
+            self._drain.begin(self.limit_reached)
 
     # --- the tasks' process -----------------------------------------------------
 
@@ -250,7 +253,7 @@ class Consumer:
                 metrics.SECONDS.labels(self._pool, job.work_queue).observe(seconds)
                 self._count(job.work_queue, told["outcome"])
                 self._outsiders.ended(job, reply)
-                self._outlet.reply(job.delivery, reply, partial(self._ack, job))
+                self._outlet.reply(job.delivery, reply, partial(self._ack, job.delivery))
         self._pump()
 
     def died(self, how: str, *, killed_by_us: bool) -> None:

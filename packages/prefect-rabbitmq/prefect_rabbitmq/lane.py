@@ -89,7 +89,7 @@ class Lane:
         self._consumer = ""
         self.prefetch = 1
         self._said = False
-        self._gives_back = self._cancelling = False
+        self._cancelling = False
 
     def open(self, connection: SelectConnection, prefetch: int) -> None:
         """Begin to take, `prefetch` messages at most without an acknowledgement."""
@@ -97,17 +97,14 @@ class Lane:
         self.prefetch = prefetch
         connection.channel(on_open_callback=self._declare)
 
-    def close(self, *, give_back: bool) -> None:
+    def close(self) -> None:
         """
         Take no more; what was taken can still be acknowledged or given back.
 
-        The turn at a limited queue is kept until the connection ends: what runs is not over yet.
-
-        Args:
-            give_back: Whether what is on its way goes back; else it arrives, until `is_quiet`.
+        What is on its way is given back by pika. The turn at a limited queue is kept until the
+        connection ends: what runs is not over yet.
         """
         self._connection = None
-        self._gives_back = give_back
         if self._channel is not None and self._channel.is_open and self._consumer:
             self._cancelling = True
             self._channel.basic_cancel(self._consumer, callback=self._cancelled)
@@ -115,7 +112,7 @@ class Lane:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it is closed, and nothing is on its way any more."""
+        """Whether it is closed, and RabbitMQ knows that."""
         return self._connection is None and not self._cancelling
 
     def _cancelled(self, _frame: Method) -> None:
@@ -162,11 +159,7 @@ class Lane:
     ) -> None:
         count = (properties.headers or {}).get("x-delivery-count", 0)
         deliveries = count if isinstance(count, int) else int(bool(method.redelivered))
-        delivery = Delivery(self, channel, method.delivery_tag, properties, body, deliveries)
-        if self._gives_back:
-            delivery.give_back()
-        else:
-            self._arrived(delivery)
+        self._arrived(Delivery(self, channel, method.delivery_tag, properties, body, deliveries))
 
     def _restart(self) -> None:
         if self._channel is not None and self._channel.is_open:

@@ -35,17 +35,17 @@ class Lanes:
                 lane.source = source
             else:
                 outdated.append(self._lanes.pop(name))
-                lane.close(give_back=True)
+                lane.close()
         return outdated
 
-    def close(self, *, give_back: bool) -> None:
-        """Take no more from any; see `Lane.close`."""
+    def close(self) -> None:
+        """Take no more from any."""
         for lane in self._lanes.values():
-            lane.close(give_back=give_back)
+            lane.close()
 
     @property
     def are_quiet(self) -> bool:
-        """Whether nothing is on its way from any of those that were closed."""
+        """Whether all are closed, and RabbitMQ knows that."""
         return all(lane.is_quiet for lane in list(self._lanes.values()))
 
     def forget(self) -> None:

@@ -11,6 +11,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from pika import SelectConnection
@@ -54,7 +55,9 @@ class Link:
         self._address = address
         self._session = session
         self._loop = IOLoop()
+        #: The one that is open, and the one that is or was being opened last.
         self._connection: SelectConnection | None = None
+        self._latest: SelectConnection | None = None
         self._tries = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="rabbitmq-link", daemon=True)
@@ -84,13 +87,27 @@ class Link:
             self._connection.close(320, "starting anew")
 
     def _run(self) -> None:
-        self._loop.start()
+        while True:
+            try:
+                self._loop.start()
+                break
+            except Exception as error:
+                # Of pika itself, which then calls nobody: as when a connection is reset while it
+                # is being made. Without this thread all would wait for ever.
+                logger.debug("An error in pika", exc_info=error)
+                self._abandon(error)
         self._loop.close()
+
+    def _abandon(self, error: Exception) -> None:
+        if (latest := self._latest) is not None:
+            self._closed(latest, error)
+            with suppress(Exception):
+                latest.close()
 
     def _connect(self) -> None:
         if self._stopping:
             return
-        SelectConnection(
+        self._latest = SelectConnection(
             self._hosts[self._tries % len(self._hosts)],
             on_open_callback=self._opened,
             on_open_error_callback=self._closed,
@@ -99,12 +116,18 @@ class Link:
         )
 
     def _opened(self, connection: SelectConnection) -> None:
+        if connection is not self._latest:
+            connection.close()
+            return
         self._connection = connection
         self._tries = 0
         _guarded(self._session.opened, connection)
 
-    def _closed(self, _connection: SelectConnection, error: Exception) -> None:
-        was_open, self._connection = self._connection is not None, None
+    def _closed(self, connection: SelectConnection, error: Exception) -> None:
+        if connection is not self._latest:
+            return
+        was_open = self._connection is not None
+        self._connection = self._latest = None
         if self._stopping:
             self._loop.stop()
             return

@@ -8,6 +8,7 @@ import psutil
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -57,8 +58,8 @@ def _runs(endings: Endings) -> list[Any]:
     flow_run = endings.flow_run
     assert flow_run
     with get_client(sync_client=True) as client:
-        found = client.read_task_runs(limit=200)
-        return [run for run in found if run.flow_run_id == flow_run.id]
+        of_it = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
+        return client.read_task_runs(flow_run_filter=of_it, limit=200)
 
 
 def test_lost_states_are_told(endings: Endings, monkeypatch: pytest.MonkeyPatch) -> None:

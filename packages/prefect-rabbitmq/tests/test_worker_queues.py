@@ -166,6 +166,7 @@ def test_a_limit_that_comes_and_goes(plant: Plant) -> None:
         if turn == "after":
             break
         change(plant, "some", concurrency_limit=1)
+        plant.wait(lambda: plant.logs().count("Work queue some is taken by another worker") == 2)
         plant.wait(lambda: plant.takers("some") == 1)
         keys = [f"during-{number}" for number in range(6)]
         for key in keys:
