@@ -3,7 +3,7 @@ Prefect's task runners side by side: a no-op task, mapped in one flow run, on on
 
 - *RabbitMQTaskRunner* with one worker, which runs 8 tasks at once in its process for tasks,
 - *ThreadPoolTaskRunner* with 8 threads in the flow's own process,
-- *DaskTaskRunner* with 2 worker processes of 4 threads.
+- *DaskTaskRunner* with 2 worker processes of 4 threads; fewer task runs, as it takes minutes.
 
 Counts from the mapping to the last result, after some task runs to warm up. The next runner begins
 when the server has recorded all task runs of the one before. Afterwards, and not timed, another
@@ -33,9 +33,9 @@ from tests.services.counting import running_counter
 from tests.services.prefect import PrefectServer, running_prefect_server, running_prefect_worker
 from tests.services.rabbitmq import running_rabbitmq
 
-TASKS = 1_000
+TASKS, DASK_TASKS = 1_000, 100
 WARM_UP = 20
-OURS = "RabbitMQTaskRunner"
+OURS, DASK = "RabbitMQTaskRunner", "DaskTaskRunner"
 #: For flows and for workers: a line for each task run costs as much as the task run.
 QUIET = {"PREFECT_LOGGING_LEVEL": "WARNING"}
 
@@ -43,6 +43,7 @@ QUIET = {"PREFECT_LOGGING_LEVEL": "WARNING"}
 def options(parser: argparse.ArgumentParser) -> None:
     """Add what can be set."""
     parser.add_argument("--tasks", type=int, default=TASKS)
+    parser.add_argument("--dask-tasks", type=int, default=DASK_TASKS, help="minutes otherwise")
     parser.add_argument("--repeat", type=int, default=3)
 
 
@@ -66,7 +67,8 @@ def main(arguments: argparse.Namespace) -> None:
         with running_prefect_worker(client, _made(folder, "worker"), pool=POOL, kind="rabbitmq"):
             for _ in range(arguments.repeat):
                 for name, measured in rates.items():
-                    measured.append(_rate(client, name, arguments.tasks))
+                    tasks = arguments.dask_tasks if name == DASK else arguments.tasks
+                    measured.append(_rate(client, name, tasks))
         asked, seconds = _requests(client, _made(folder, "counted"), arguments.tasks)
     _show(rates, arguments)
     show(
@@ -118,7 +120,8 @@ def _requests(client: PrefectServer, directory: Path, tasks: int) -> tuple[Count
 def _show(rates: dict[str, list[float]], arguments: argparse.Namespace) -> None:
     rows = [[name, *_figures(rates[name], rates[OURS])] for name in rates]
     show(
-        f"A no-op task mapped {arguments.tasks:,} times, {arguments.repeat} repetitions, "
+        f"A no-op task mapped {arguments.tasks:,} times ({DASK}: {arguments.dask_tasks:,}), "
+        f"{arguments.repeat} repetitions, "
         "task runs/s; all recorded",
         ["", "best", "median", f"{OURS} ÷ this, best", "median"],
         rows,

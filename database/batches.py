@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import ge, gt, le
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, exists, func, literal, select, tuple_
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    Select,
+    except_,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 
 from database.engine import reading
 from database.tables import domains, results
+
+#: Slot and name of a domain, by which domains and results are ordered.
+Key = tuple[int, str]
+#: A comparison, and what a key is compared with.
+Bound = tuple[Callable[[Any, Any], Any], Key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +56,15 @@ class Range:
 def pending_count(engine: Engine, stage: Stage) -> int:
     """Return how many domains the stage has still to check."""
     with reading(engine) as connection:
-        return connection.execute(
-            select(func.count()).select_from(_pending(stage).subquery())
-        ).scalar_one()
+
+        def count(statement: Select[Any]) -> int:
+            return connection.execute(
+                select(func.count()).select_from(statement.subquery())
+            ).scalar_one()
+
+        if stage.second_pass:
+            return count(_unsure(stage))
+        return count(_listed(stage)) - count(_checked(stage))
 
 
 def pending_ranges(engine: Engine, stage: Stage, size: int) -> Iterator[Range]:
@@ -51,50 +73,72 @@ def pending_ranges(engine: Engine, stage: Stage, size: int) -> Iterator[Range]:
 
     Reads one range ahead of the caller at a time, so cost and memory follow the batches asked for.
     """
-    after: tuple[int, str] | None = None
-    while True:
-        statement = _pending(stage)
-        if after is not None:
-            statement = statement.where(_key(statement) > _value(after))
-        slot, name = statement.selected_columns
-        rows = statement.order_by(slot, name).limit(size).subquery()
-        with reading(engine) as connection:
-            found = connection.execute(select(rows.c.slot, rows.c.name)).all()
-        if not found:
-            return
-        first, last = tuple(found[0]), tuple(found[-1])
-        yield Range(first=first, last=last, count=len(found))
-        after = last
+    waiting: list[Key] = []
+    for keys in _pending_keys(engine, stage, size):
+        waiting += keys
+        while len(waiting) >= size:
+            yield _range(waiting[:size])
+            del waiting[:size]
+    if waiting:
+        yield _range(waiting)
 
 
-def pending_names(engine: Engine, stage: Stage, within: Range) -> list[tuple[int, str]]:
+def pending_names(engine: Engine, stage: Stage, within: Range) -> list[Key]:
     """Return slot and name of the domains in a range that the stage has still to check."""
-    statement = _pending(stage)
-    key = _key(statement)
-    statement = statement.where(key >= _value(within.first), key <= _value(within.last))
     with reading(engine) as connection:
-        return [(slot, name) for slot, name in connection.execute(statement)]
+        return sorted(_read(connection, _pending(stage, (ge, within.first), (le, within.last))))
 
 
-def _pending(stage: Stage) -> Select[Any]:
+def _pending_keys(engine: Engine, stage: Stage, size: int) -> Iterator[list[Key]]:
+    """Go through all of the stage by `size`, and give of each part what is pending."""
+    everything = _unsure(stage) if stage.second_pass else _listed(stage)
+    after: list[Bound] = []
+    while True:
+        in_order = _within(everything, after).order_by(*everything.selected_columns)
+        with reading(engine) as connection:
+            last = _read(connection, in_order.offset(size - 1).limit(1))
+            upto = [(le, last[0])] if last else []
+            yield sorted(_read(connection, _pending(stage, *after, *upto)))
+        if not last:
+            return
+        after = [(gt, last[0])]
+
+
+def _pending(stage: Stage, *bounds: Bound) -> Executable:
+    """
+    Select what is pending between bounds.
+
+    Not as an anti-join: while a run writes, PostgreSQL's statistics are minutes old, and it would
+    read all results for each domain. Bounds on both sides leave it no choice but the keys.
+    """
     if stage.second_pass:
-        return select(results.c.slot, results.c.name).where(
-            results.c.run == stage.run, results.c.check == stage.check, ~results.c.final
-        )
-    done = exists().where(
-        and_(
-            results.c.run == stage.run,
-            results.c.check == stage.check,
-            results.c.slot == domains.c.slot,
-            results.c.name == domains.c.name,
-        )
+        return _within(_unsure(stage), bounds)
+    return except_(_within(_listed(stage), bounds), _within(_checked(stage), bounds))
+
+
+def _listed(stage: Stage) -> Select[Any]:
+    return select(domains.c.slot, domains.c.name).where(domains.c.list_id == stage.list_id)
+
+
+def _checked(stage: Stage) -> Select[Any]:
+    return select(results.c.slot, results.c.name).where(
+        results.c.run == stage.run, results.c.check == stage.check
     )
-    return select(domains.c.slot, domains.c.name).where(domains.c.list_id == stage.list_id, ~done)
 
 
-def _key(statement: Select[Any]) -> ColumnElement[Any]:
-    return tuple_(*statement.selected_columns)
+def _unsure(stage: Stage) -> Select[Any]:
+    return _checked(stage).where(~results.c.final)
 
 
-def _value(key: tuple[int, str]) -> ColumnElement[Any]:
-    return tuple_(literal(key[0]), literal(key[1]))
+def _within(statement: Select[Any], bounds: Iterable[Bound]) -> Select[Any]:
+    key = tuple_(*statement.selected_columns)
+    ends = [compare(key, tuple_(*map(literal, end))) for compare, end in bounds]
+    return statement.where(*ends)
+
+
+def _read(connection: Connection, statement: Executable) -> list[Key]:
+    return [(slot, name) for slot, name in connection.execute(statement)]
+
+
+def _range(keys: list[Key]) -> Range:
+    return Range(first=keys[0], last=keys[-1], count=len(keys))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -141,8 +143,8 @@ def _make_folder(database: Path) -> None:
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own idea of transactions leaves out SELECT and DDL; we begin them ourselves.
     connection.isolation_level = None
+    _use_wal(connection)
     for pragma in (
-        "journal_mode=WAL",
         # With WAL this loses at most the last commits on power failure, never the database.
         "synchronous=NORMAL",
         "foreign_keys=ON",
@@ -150,6 +152,21 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
         "temp_store=FILE",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer work at once; SQLite itself does not wait where two switch it on."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

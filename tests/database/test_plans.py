@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from database.batches import Stage, pending_count, pending_names, pending_ranges
-from database.engine import open_database
+from database.batches import Range, Stage, pending_count, pending_names, pending_ranges
+from database.engine import open_database, reading
 from database.results import counter_values, examples, save_results, slowest, status_counts
 from tests.database.rows import keys, make_stage, result, stored
 
@@ -66,21 +66,21 @@ def read(engine: Engine, stage: Stage) -> None:
 
 
 def test_the_first_pass_goes_by_the_primary_keys(file: Path, stage: tuple[Engine, Stage]) -> None:
-    """Pending domains are found by the key of the list, results by theirs; nothing is sorted."""
+    """Domains and results of a batch are found by their keys, within its bounds."""
     engine, first = stage
     with recorded(engine) as queries:
         read(engine, first)
-    plans = steps(file, queries)
-    assert len(plans) == 1 + (4 + 1) + 4
+    plans = ["\n".join(plan) for plan in steps(file, queries)]
+    # Two to count; for each ten domains of the list its end and its pending ones; four batches.
+    assert len(plans) == 2 + 2 * (100 // 10 + 1) + 4
     for plan in plans:
-        text = "\n".join(plan)
-        assert "SEARCH domains USING PRIMARY KEY (list_id=?" in text
-        assert "SEARCH results USING PRIMARY KEY (run=? AND check=? AND slot=? AND name=?)" in text
-        assert "SCAN domains" not in text
-        assert "SCAN results" not in text
-        assert "TEMP B-TREE" not in text
-    # Later ranges begin where the ones before have ended, instead of at the list's first domain.
-    assert sum("(list_id=? AND (slot,name)>(?,?)" in "\n".join(plan) for plan in plans) == 8
+        assert "PRIMARY KEY (" in plan
+        assert "SCAN domains" not in plan
+        assert "SCAN results" not in plan
+    bounds = "(slot,name)>(?,?) AND (slot,name)<(?,?)"
+    within = [plan for plan in plans if "USING PRIMARY KEY (run=? AND check=?" in plan]
+    # The first has no lower bound, the last no upper one.
+    assert sum(plan.count(bounds) == 2 for plan in within) == 100 // 10 - 1 + 4
 
 
 def test_the_second_pass_goes_by_its_small_index(file: Path, stage: tuple[Engine, Stage]) -> None:
@@ -88,15 +88,32 @@ def test_the_second_pass_goes_by_its_small_index(file: Path, stage: tuple[Engine
     engine, first = stage
     with recorded(engine) as queries:
         read(engine, Stage(run=first.run, list_id=first.list_id, check="host", second_pass=True))
-    plans = steps(file, queries)
-    assert len(plans) == 1 + (4 + 1) + 4
+    plans = ["\n".join(plan) for plan in steps(file, queries)]
+    assert len(plans) == 1 + 2 * (40 // 10 + 1) + 4
     for plan in plans:
-        text = "\n".join(plan)
-        assert "INDEX results_unsure (run=? AND check=? AND final=?" in text
-        assert "SCAN results" not in text
-        assert "PRIMARY KEY" not in text
-        assert "TEMP B-TREE" not in text
-    assert sum("final=? AND (slot,name)>(?,?)" in "\n".join(plan) for plan in plans) == 8
+        assert "INDEX results_unsure (run=? AND check=? AND final=?" in plan
+        assert "SCAN results" not in plan
+        assert "PRIMARY KEY" not in plan
+        assert "TEMP B-TREE" not in plan
+
+
+def test_postgresql_goes_by_the_keys_before_it_knows_the_sizes(postgres_url: str) -> None:
+    """Nobody has analysed the tables of a young run: a batch is found by keys all the same."""
+    engine = open_database(postgres_url)
+    domains = sorted(keys(5_000))
+    stage = make_stage(engine, domains)
+    save_results(engine, stage.run, stage.check, [result(key) for key in domains[:4_000]])
+    within = Range(first=domains[3_950], last=domains[4_049], count=50)
+    with recorded(engine) as queries:
+        assert pending_names(engine, stage, within) == domains[4_000:4_050]
+    ((statement, values),) = queries
+    with reading(engine) as connection:
+        explained = connection.exec_driver_sql(f"EXPLAIN {statement}", values)
+        plan = [row[0] for row in explained]
+    assert not any("Seq Scan" in line for line in plan), plan
+    found = [line for line in plan if "Index Cond" in line]
+    assert len(found) == 2
+    assert all(line.count("ROW(slot, name)") == 2 for line in found), plan
 
 
 REPORTS: dict[str, Callable[[Engine, int], object]] = {
