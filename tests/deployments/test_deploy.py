@@ -84,9 +84,10 @@ def test_all_is_there_and_stays_as_it_was_set(
 
 def deployment_ids(server: PrefectServer) -> dict[str, str]:
     """Return the ids of the deployments by name."""
-    body = {"work_pools": {"name": {"any_": ["checks"]}}}
+    body = {"flows": {"name": {"any_": ["check-domains", "watch-inbox"]}}}
     answer = httpx.post(f"{server.api_url}/deployments/filter", json=body, timeout=60)
     found = answer.raise_for_status().json()
+    assert {one["work_pool_name"] for one in found} == {"checks"}
     assert {
         step["prefect.deployments.steps.set_working_directory"]["directory"]
         for one in found

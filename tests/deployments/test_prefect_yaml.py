@@ -33,11 +33,12 @@ def test_a_deployment_runs_on_a_worker(deployed: Deployed, home: Path, tmp_path:
 
 def check_deployments(url: str) -> None:
     """Hold them against the file: the pool, what people read, the schedule, where the code is."""
-    body = {"work_pools": {"name": {"any_": ["checks"]}}}
+    body = {"flows": {"name": {"any_": ["check-domains", "watch-inbox"]}}}
     answer = httpx.post(url, json=body, timeout=60).raise_for_status()
     found = {one["name"]: one for one in answer.json()}
     assert set(found) == {"on-demand", "every-minute"}
     for deployment in found.values():
+        assert deployment["work_pool_name"] == "checks"
         assert deployment["description"]
         assert deployment["entrypoint"].startswith("flows.")
         steps = [next(iter(step.values())) for step in deployment["pull_steps"]]

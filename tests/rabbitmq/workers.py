@@ -28,7 +28,7 @@ from tests.services.prefect import PrefectServer, running_prefect_worker
 from tests.services.processes import Server, running
 from tests.services.rabbitmq import Broker
 
-__all__ = ["Dead", "Mark", "Plant", "metric", "running_plant"]
+__all__ = ["Dead", "Mark", "Plant", "metric", "most_at_once", "running_plant"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = "tests.rabbitmq.lab"
@@ -46,6 +46,15 @@ class Mark(NamedTuple):
     key: str
     pid: int
     at: float
+
+
+def most_at_once(marks: list[Mark]) -> int:
+    """Count those between their start and their end, at the worst moment."""
+    now = most = 0
+    for mark in marks:
+        now += 1 if mark.what == "start" else -1
+        most = max(most, now)
+    return most
 
 
 @dataclass(frozen=True)
@@ -205,6 +214,10 @@ class Plant:
         read = [line.split() for line in lines]
         marks = [Mark(kind, of, int(pid), float(at)) for kind, of, pid, at in read]
         return [mark for mark in marks if what in {"", mark.what} and key in {"", mark.key}]
+
+    def of(self, beginning: str) -> list[Mark]:
+        """Return what happened to those whose keys begin so."""
+        return [mark for mark in self.marks() if mark.key.startswith(beginning)]
 
     def keys(self, what: str, beginning: str = "") -> list[str]:
         """Return whom something happened to, in this order."""

@@ -223,8 +223,8 @@ class Consumer:
 
     def _keep_limits(self) -> None:
         """Stop at a limit, but not before the worker's own flow runs have ended."""
-        self._use.memory_mb = self._process.memory_mb
-        self.limit_reached = self.limit_reached or self._use.exceeds(self._limits)
+        memory_mb = self._process.memory_mb
+        self.limit_reached = self.limit_reached or self._use.exceeds(self._limits, memory_mb)
         if self.limit_reached and not self._is_hosting():
             self._drain.begin(self.limit_reached)
 
@@ -244,13 +244,12 @@ class Consumer:
         """Answer a message, then acknowledge it."""
         self._jobs.orphans.pop(told["tag"], None)
         if job := self._jobs.running.pop(told["tag"], None):
-            # Limits first: RabbitMQ sends nothing for an acknowledgement that comes after the stop.
-            self._keep_limits()
             if told["outcome"] == "rejected":
                 self._give_up(job, told["reason"])
             else:
                 seconds = time.monotonic() - job.started
                 metrics.SECONDS.labels(self._pool, job.work_queue).observe(seconds)
+                # Before it is acknowledged, which at a limit waits.
                 self._count(job.work_queue, told["outcome"])
                 self._outsiders.ended(job, reply)
                 self._outlet.reply(job.delivery, reply, partial(self._ack, job.delivery))

@@ -48,14 +48,14 @@ class Drain:
             delivery.acknowledge()
 
     def advance(self) -> bool:
-        """Do what can be done now; returns whether nothing is left to be done."""
+        """Do what can be done now; returns whether nothing more comes."""
         if time.monotonic() - self._latest >= SETTLE_SECONDS:
             self._lanes.close()
         if self._lanes.are_quiet:
             for delivery in self._done:
                 delivery.acknowledge()
             self._done.clear()
-        return self._lanes.are_quiet and not self._done
+        return self._lanes.are_quiet
 
     def forget(self) -> None:
         """Drop what can no longer be acknowledged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,12 +64,10 @@ class Storages:
 
 def result_store(task: Task[..., Any]) -> Any:
     """Return Prefect's store for a task's results; where it is may be a matter of the server."""
-    try:
-        # Else Prefect opens a client, and leaves it open.
-        with SyncClientContext.get_or_create():
-            return ResultStore().update_for_task(task, _sync=True)  # type: ignore[call-arg]
-    except (RuntimeError, httpx.HTTPError, PrefectException):
-        # The server is away; then it is this machine's own.
+    with ExitStack() as stack:
+        # Else Prefect opens a client, and leaves it open. Without a server it is this machine's.
+        with suppress(RuntimeError, httpx.HTTPError, PrefectException):
+            stack.enter_context(SyncClientContext.get_or_create())
         return ResultStore().update_for_task(task, _sync=True)  # type: ignore[call-arg]
 
 

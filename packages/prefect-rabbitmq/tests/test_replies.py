@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from prefect_rabbitmq.credentials import RabbitMQCredentials
 from prefect_rabbitmq.task_runner import RabbitMQTaskRunner
 from pydantic import SecretStr
 
+from tests.rabbitmq.evil import Evil
 from tests.rabbitmq.tasks import same
 from tests.services.prefect import PrefectServer
 
@@ -67,17 +67,6 @@ def answer(channel: BlockingChannel, properties: pika.BasicProperties, reply: An
     body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
     about = pika.BasicProperties(correlation_id=properties.correlation_id)
     channel.basic_publish("", properties.reply_to, body, about)
-
-
-class Evil:
-    """What runs when it is unpickled."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        """Have a command run."""
-        return subprocess.getoutput, (f"touch {self.trace}",)
 
 
 def reference(path: Path, serializer: str) -> dict[str, Any]:

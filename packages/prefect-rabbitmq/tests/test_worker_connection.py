@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pika
 import pytest
 
-from tests.rabbitmq.workers import Plant
+from tests.rabbitmq.workers import Plant, most_at_once
 from tests.services.processes import Server
 from tests.services.proxy import Proxy, running_proxy
 
@@ -84,20 +84,10 @@ def test_a_lost_connection(
     plant.wait(lambda: sorted(plant.keys("end", name)) == keys)
     # The first two came back to the head of the queue, and were run twice.
     assert sorted(plant.keys("start", name)) == sorted([*keys, *keys[:2]])
-    assert most_at_once(plant, name) == 2
+    assert most_at_once(plant.of(name)) == 2
     plant.wait(lambda: plant.waiting() == 0)
     plant.wait(lambda: {plant.state(message) for message in messages} == {"Completed"})
     assert not plant.dead()
-
-
-def most_at_once(plant: Plant, name: str) -> int:
-    """Count the tasks between their start and their end, at the worst moment."""
-    now = most = 0
-    for mark in plant.marks():
-        if mark.key.startswith(name):
-            now += 1 if mark.what == "start" else -1
-            most = max(most, now)
-    return most
 
 
 def test_a_task_that_does_not_stop_is_not_run_beside_itself(plant: Plant, worker: Server) -> None:
@@ -108,7 +98,7 @@ def test_a_task_that_does_not_stop_is_not_run_beside_itself(plant: Plant, worker
     plant.wait(lambda: sorted(plant.keys("start", "stubborn")) == keys)
     assert plant.broker.close_connections("prefect worker connected") >= 1
     plant.wait(lambda: sorted(plant.keys("end", "stubborn")) == keys)
-    assert most_at_once(plant, "stubborn") <= 4
+    assert most_at_once(plant.of("stubborn")) <= 4
     first, second = (mark.pid for mark in plant.marks("start", "stubborn"))
     assert first != second
     assert worker.is_running

@@ -2,14 +2,15 @@
 
 import json
 import pickle
-import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.filters import LogFilter, LogFilterTaskRunId
 from prefect_rabbitmq.execution import task_run_id
 
+from tests.rabbitmq.evil import Evil
 from tests.rabbitmq.workers import LAB, Plant
 
 
@@ -70,14 +71,6 @@ def message(task: object = "note", **more: object) -> bytes:
 KEY = {"key": "forbidden"}
 
 
-class Evil:
-    """What runs when it is unpickled."""
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        """Have a command run."""
-        return subprocess.getoutput, ("touch forbidden",)
-
-
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -85,7 +78,7 @@ class Evil:
         pytest.param(b'{"task": "note", "para', "malformed", id="cut off"),
         pytest.param(b"\xff\xfe\x00", "malformed", id="no text"),
         pytest.param(b'["note", {"key": "forbidden"}]', "malformed", id="a list"),
-        pytest.param(pickle.dumps(Evil()), "malformed", id="a pickle"),
+        pytest.param(pickle.dumps(Evil(Path("forbidden"))), "malformed", id="a pickle"),
         pytest.param(b"[" * 1_000_000, "malformed", id="very deep"),
         pytest.param(b"x" * 20_000_000, "malformed", id="20 MB"),
         pytest.param(message(7, parameters=KEY), "malformed: task", id="a number for a name"),

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from prefect.client.schemas.actions import WorkPoolUpdate
 
-from tests.rabbitmq.workers import Mark, Plant, metric
+from tests.rabbitmq.workers import Plant, metric, most_at_once
 from tests.services.processes import Server, free_port
 
 #: The workers' names, and where each serves its metrics.
@@ -55,20 +55,6 @@ def pause(plant: Plant, *, paused: bool) -> None:
     """Pause or resume the pool in the UI."""
     with plant.api() as client:
         client.update_work_pool(plant.pool, WorkPoolUpdate(is_paused=paused))
-
-
-def most_at_once(marks: list[Mark]) -> int:
-    """Count those between their start and their end, at the worst moment."""
-    now = most = 0
-    for mark in marks:
-        now += 1 if mark.what == "start" else -1
-        most = max(most, now)
-    return most
-
-
-def of(plant: Plant, beginning: str) -> list[Mark]:
-    """Return what happened to those whose keys begin so."""
-    return [mark for mark in plant.marks() if mark.key.startswith(beginning)]
 
 
 def test_pause_of_the_pool(plant: Plant) -> None:
@@ -120,7 +106,7 @@ def test_priority(plant: Plant) -> None:
     plant.wait(lambda: sum(metric(port, line) for port in PORTS.values()) == 12)
     plant.open("priority")
     plant.until("end", "priority-", 12)
-    begun = [mark for mark in of(plant, "priority-") if mark.what == "start"]
+    begun = [mark for mark in plant.of("priority-") if mark.what == "start"]
     for _, of_one in groupby(sorted(begun, key=lambda mark: mark.pid), lambda mark: mark.pid):
         keys = [mark.key for mark in sorted(of_one, key=lambda mark: mark.at)]
         assert keys == sorted(keys)
@@ -149,8 +135,8 @@ def test_a_limit_of_one_is_first_in_first_out(plant: Plant) -> None:
     plant.until("end", "fifo-", len(keys))
     plant.until("end", "parallel-", len(keys))
     assert plant.keys("start", "fifo-") == plant.keys("end", "fifo-") == keys
-    assert most_at_once(of(plant, "fifo-")) == 1
-    assert most_at_once(of(plant, "parallel-") + of(plant, "fifo-")) > 1
+    assert most_at_once(plant.of("fifo-")) == 1
+    assert most_at_once(plant.of("parallel-") + plant.of("fifo-")) > 1
 
 
 def test_a_limit_that_comes_and_goes(plant: Plant) -> None:
@@ -173,7 +159,7 @@ def test_a_limit_that_comes_and_goes(plant: Plant) -> None:
             plant.publish("block", key=key, seconds=0.05, work_queue="some")
         plant.until("end", "during", 6)
         assert plant.keys("start", "during") == keys
-        assert most_at_once(of(plant, "during")) == 1
+        assert most_at_once(plant.of("during")) == 1
         change(plant, "some", concurrency_limit=None)
         plant.wait(lambda: plant.takers("some") == 3)
 

@@ -15,7 +15,7 @@ from prefect_rabbitmq.settings import Limits, WrongSetting, limits_of
 from prefect_rabbitmq.worker import RabbitMQWorker
 from pydantic import SecretStr
 
-from tests.rabbitmq.workers import LAB, Plant, metric
+from tests.rabbitmq.workers import LAB, Plant, metric, most_at_once
 from tests.services.prefect import PrefectServer
 from tests.services.processes import Server, free_port
 
@@ -72,16 +72,6 @@ def run_flow(plant: Plant, key: str) -> FlowRun:
     return run
 
 
-def most_at_once(plant: Plant, beginning: str) -> int:
-    """Count those between their start and their end, at the worst moment."""
-    now = most = 0
-    for mark in plant.marks():
-        if mark.key.startswith(beginning):
-            now += 1 if mark.what == "start" else -1
-            most = max(most, now)
-    return most
-
-
 def test_without_credentials(plant: Plant, configured: Server) -> None:
     """Flow runs are run, which is said once; with a block from the pool messages are as well."""
     assert output(configured).count("No credentials for RabbitMQ: set PREFECT_RABBITMQ_URL") == 1
@@ -99,7 +89,7 @@ def test_a_change_holds_after_a_heartbeat(plant: Plant, configured: Server) -> N
         for number in range(6):
             plant.publish("block", key=f"turn-{turn}-{number}", seconds=0.5)
         plant.until("end", f"turn-{turn}", 6)
-        assert most_at_once(plant, f"turn-{turn}") == concurrency
+        assert most_at_once(plant.of(f"turn-{turn}")) == concurrency
 
 
 def test_a_wrong_value_is_one_line_in_the_log(plant: Plant, configured: Server) -> None:
