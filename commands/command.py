@@ -16,6 +16,10 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from commands.environment import Environment
+from commands.handling import Handling
+
+#: An error's text is cut to this many characters, wherever it comes from.
+MAX_ERROR_LENGTH = 500
 
 Execution = TypeVar("Execution")
 Output = TypeVar("Output")
@@ -61,9 +65,8 @@ class Command(ABC, Generic[Execution, Output]):
     unsure: ClassVar[frozenset[str]] = frozenset()
     #: Executions of one batch under way at once.
     in_flight: ClassVar[int] = 100
-    #: Longest time one execution may take, in seconds; then its status is `expired_status`.
-    #: None where the command bounds its own work, because it may wait for its turn as well.
-    time_limit_seconds: ClassVar[float | None] = 30.0
+    #: How long one execution may take, and what is done about what it raises.
+    handling: Handling = Handling()
     #: The status of an execution that took too long.
     expired_status: ClassVar[str] = "timeout"
     #: The status of an execution that raised.
@@ -73,6 +76,10 @@ class Command(ABC, Generic[Execution, Output]):
         """Check the options; `pydantic.ValidationError` names the wrong one."""
         self.options = self.options_type().model_validate(dict(options))
         self.environment = environment
+
+    def handle(self, parts: Mapping[str, Any]) -> None:
+        """Replace parts of `handling`; `pydantic.ValidationError` names a wrong one."""
+        self.handling = self.handling.overridden(parts)
 
     @classmethod
     def options_type(cls) -> type[Options]:
@@ -97,11 +104,16 @@ class Command(ABC, Generic[Execution, Output]):
 
     @abstractmethod
     async def execute(self, execution: Execution) -> Output:
-        """Do it. What it raises becomes `failed_status` with the exception's text."""
+        """Do it. `handling` says what is done about what it raises."""
 
     @abstractmethod
     def interpret(self, output: Output) -> Outcome:
         """Say what the output means."""
+
+    def mark(self, error: BaseException) -> Outcome:
+        """Say what an exception means for the domain, which was not retried or stopped for it."""
+        text = f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
+        return Outcome(status=self.failed_status, error=text)
 
     def counters(self) -> Mapping[str, int]:
         """Return the batch's own accounts, e.g. queries by name server; they are added up."""

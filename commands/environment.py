@@ -15,5 +15,7 @@ class Environment:
     dns_in_flight: int = 500
     #: DNS queries a second to one name server from this process; 0 for no limit.
     dns_queries_per_second: float = 0.0
+    #: Whether hosts that a user named may be connected to at addresses of private networks.
+    allow_private_addresses: bool = False
     #: Whether this is the late second look at names that were unsure in the first.
     second_pass: bool = False

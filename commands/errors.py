@@ -8,6 +8,7 @@ CommandError
     BadNameServer           mend the setting
     NoNameServerAnswers     name another, or try again later
     ProgramMissing          install it
+    RunStopped              what the text says: a command gives up on all domains
 """
 
 
@@ -37,3 +38,7 @@ class NoNameServerAnswers(CommandError):
 
 class ProgramMissing(CommandError):
     """The program that a command runs is not installed."""
+
+
+class RunStopped(CommandError):
+    """An exception whose reaction is ``stop``: no other domain would do better."""

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from commands.command import Command, Outcome
+from commands.command import MAX_ERROR_LENGTH, Command, Outcome
+from commands.errors import RunStopped
 
-#: An error's text is cut to this many characters, wherever it comes from.
-MAX_ERROR_LENGTH = 500
+
+class Expired(TimeoutError):
+    """An execution took longer than its command's handling allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,9 @@ class Finished:
 
     payload: str
     outcome: Outcome
-    #: As the command measured it, else from before `prepare` to after `interpret`.
+    #: How many tries it took.
+    tries: int
+    #: As the command measured it, else from before `prepare` to after `interpret`, all tries.
     latency_ms: float
     #: Seconds since the epoch.
     finished_at: float
@@ -36,14 +40,23 @@ async def run(
         command: Opened by the caller.
         payloads: Each is run once.
         finished: Called in the loop's thread for each payload as it ends, in the order of ending.
+
+    Raises:
+        RunStopped: The command's handling says that an exception stops the run.
     """
     source = iter(payloads)
-    async with asyncio.TaskGroup() as group:
-        for _ in range(command.in_flight):
-            first = next(source, None)
-            if first is None:
-                break
-            group.create_task(_work(command, first, source, finished))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(command.in_flight):
+                first = next(source, None)
+                if first is None:
+                    break
+                group.create_task(_work(command, first, source, finished))
+    except ExceptionGroup as group:
+        stops, others = group.split(RunStopped)
+        if stops is None or others is not None:
+            raise
+        raise stops.exceptions[0] from stops.exceptions[0].__cause__
 
 
 async def _work(
@@ -54,33 +67,54 @@ async def _work(
 ) -> None:
     while payload is not None:
         began = time.perf_counter()
-        outcome = await _one(command, payload)
+        outcome, tries = await _ended(command, payload)
         latency = outcome.latency_ms
         if latency is None:
             latency = (time.perf_counter() - began) * 1000
-        finished(Finished(payload, outcome, latency, time.time()))
+        finished(Finished(payload, outcome, tries, latency, time.time()))
         payload = next(rest, None)
 
 
-async def _one(command: Command[Any, Any], payload: str) -> Outcome:
-    limit: asyncio.Timeout | None = None
+async def _ended(command: Command[Any, Any], payload: str) -> tuple[Outcome, int]:
+    """Try until there is an outcome; returns it, and how many tries it took."""
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            return await _tried(command, payload), tries
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            return command.mark(error), tries
+        except Exception as error:
+            reaction = command.handling.reaction_to(error)
+            if reaction == "stop":
+                reason = f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
+                raise RunStopped(f"{command.name} stopped at {payload}: {reason}") from error
+            if reaction == "mark" or tries > command.handling.retries:
+                return _marked(command, error), tries
+            await asyncio.sleep(command.handling.pause(tries))
+
+
+async def _tried(command: Command[Any, Any], payload: str) -> Outcome:
+    execution = command.prepare(payload)
+    seconds = command.handling.timeout_seconds
+    limit = asyncio.timeout(seconds)
     try:
-        execution = command.prepare(payload)
-        if command.time_limit_seconds is None:
+        async with limit:
             output = await command.execute(execution)
-        else:
-            async with asyncio.timeout(command.time_limit_seconds) as limit:
-                output = await command.execute(execution)
-        return _listed(command, command.interpret(output))
-    except asyncio.CancelledError as error:
-        if _is_cancelled():
-            raise
-        return _failed(command, error)
-    except Exception as error:  # noqa: BLE001 - one domain must not take its neighbours down
-        if limit is not None and limit.expired():
-            text = f"not done within {command.time_limit_seconds} s"
-            return Outcome(status=command.expired_status, error=text)
-        return _failed(command, error)
+    except Exception as error:
+        # It may have raised something else on its way out; why it had to go says more.
+        if limit.expired():
+            raise Expired(f"not done within {seconds} s") from error
+        raise
+    return _listed(command, command.interpret(output))
+
+
+def _marked(command: Command[Any, Any], error: Exception) -> Outcome:
+    if isinstance(error, Expired):
+        return Outcome(status=command.expired_status, error=str(error))
+    return _listed(command, command.mark(error))
 
 
 def _listed(command: Command[Any, Any], outcome: Outcome) -> Outcome:
@@ -95,8 +129,3 @@ def _is_cancelled() -> bool:
     """Say whether it is us who are cancelled, and not just something that a command awaits."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _failed(command: Command[Any, Any], error: BaseException) -> Outcome:
-    text = f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
-    return Outcome(status=command.failed_status, error=text)

@@ -11,6 +11,7 @@ from commands.command import Command, Outcome
 from commands.dns.channel import Reply
 from commands.dns.resolver import AAAA, A, Resolver
 from commands.environment import Environment
+from commands.handling import Handling
 
 STATUSES = ("resolves", "nodata", "nxdomain", "servfail", "refused", "timeout", "error")
 UNSURE = frozenset(STATUSES[3:])
@@ -41,7 +42,7 @@ class Host(Command[str, Lookup]):
     unsure = UNSURE
     in_flight = 40
     #: Each question is bounded by itself; a name may wait long for its server's next free slot.
-    time_limit_seconds = None
+    handling = Handling(timeout_seconds=None)
 
     def __init__(self, options: Mapping[str, Any], environment: Environment) -> None:
         """Check the options."""

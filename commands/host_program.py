@@ -21,6 +21,7 @@ from commands.command import Command, Outcome
 from commands.dns.address import DEFAULT_PORT, host_and_port, name_servers
 from commands.environment import Environment
 from commands.errors import ProgramMissing
+from commands.handling import Handling
 from commands.host import STATUSES, UNSURE
 
 #: Seconds that the program waits for a reply, and how often it asks again.
@@ -51,7 +52,7 @@ class HostProgram(Command[tuple[str, ...], Printed]):
     good = frozenset({"resolves"})
     unsure = UNSURE
     in_flight = 32
-    time_limit_seconds = 30.0
+    handling = Handling(timeout_seconds=30.0)
 
     def __init__(self, options: Mapping[str, Any], environment: Environment) -> None:
         """Check the options."""

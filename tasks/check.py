@@ -89,7 +89,7 @@ def _row(told: Batch, command: Command[Any, Any], slot: int, finished: Finished)
         outcome.status,
         outcome.answer,
         outcome.error,
-        2 if told.second_pass else 1,
+        finished.tries + told.second_pass,
         outcome.decided_by,
         finished.latency_ms,
         finished.finished_at,

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
         default=0, ge=0, description="DNS queries a second to one name server; 0: no limit."
     )
     allow_private_addresses: bool = Field(
-        default=False, description="Whether a file may be fetched from a private address."
+        default=False, description="Whether hosts at private addresses may be connected to."
     )
     max_file_bytes: int = Field(
         default=4 << 30, gt=0, description="Largest file, in bytes after unpacking."
@@ -111,5 +111,6 @@ class Settings(BaseSettings):
             nameservers=self.nameservers,
             dns_in_flight=self.dns_in_flight,
             dns_queries_per_second=self.dns_queries_per_second,
+            allow_private_addresses=self.allow_private_addresses,
             second_pass=second_pass,
         )

@@ -9,6 +9,7 @@ import pytest
 from commands import execution
 from commands.command import Outcome
 from commands.execution import Finished
+from commands.handling import Handling
 from tests.commands.work import PAYLOADS, Work, run
 
 
@@ -63,7 +64,7 @@ def test_cancelling_stops_everything() -> None:
     class Endless(Work):
         """After twenty payloads none ends."""
 
-        time_limit_seconds = None
+        handling = Handling(timeout_seconds=None)
 
         def __init__(self) -> None:
             """Know when as many are under way as may be."""

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from commands.command import Outcome
-from commands.execution import MAX_ERROR_LENGTH
+from commands.command import MAX_ERROR_LENGTH, Outcome
+from commands.handling import Handling
 from tests.commands.work import PAYLOADS, Work, run
 
 ERRORS = [
@@ -29,7 +29,7 @@ def test_an_error_is_its_payloads_own(
     class Failing(Work):
         """One payload fails."""
 
-        time_limit_seconds = limit
+        handling = Handling(timeout_seconds=limit)
 
         def prepare(self, payload: str) -> str:
             """Fail here, maybe."""
@@ -63,7 +63,7 @@ def test_what_takes_too_long_is_late() -> None:
     class Slow(Work):
         """Every hundredth payload never ends, one of them not even when stopped in order."""
 
-        time_limit_seconds = 0.2
+        handling = Handling(timeout_seconds=0.2)
 
         async def act(self, _payload: str) -> None:
             """Wait for ever."""

@@ -14,6 +14,7 @@ from commands import execution
 from commands.environment import Environment
 from commands.errors import ProgramMissing
 from commands.execution import Finished
+from commands.handling import Handling
 from commands.host_program import HostProgram
 from commands.loop import submit
 from demo.behaviours import silent
@@ -140,7 +141,7 @@ def test_a_missing_program_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
 class Impatient(HostProgram):
     """It waits less than the program does."""
 
-    time_limit_seconds = 1.0
+    handling = Handling(timeout_seconds=1.0)
 
 
 def children() -> list[int]:

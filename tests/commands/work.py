@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections import Counter
-from typing import ClassVar
 
 from commands import execution
 from commands.command import Command, Outcome
 from commands.environment import Environment
 from commands.execution import Finished
+from commands.handling import Handling
 
 __all__ = ["PAYLOADS", "Work", "run"]
 
@@ -22,7 +22,7 @@ class Work(Command[str, str]):
     statuses = ("done", "late", "failed")
     good = frozenset({"done"})
     in_flight = 10
-    time_limit_seconds: ClassVar[float | None] = 10.0
+    handling = Handling(timeout_seconds=10.0)
     expired_status = "late"
     failed_status = "failed"
 

@@ -210,7 +210,7 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
             )
             self._hand_over(submitted, message)
         except UpstreamTaskError as error:
-            self._end_here(submitted, Pending(name="NotReady", message=str(error)))
+            self._end_here(submitted, _unmet(str(error), futures_in(parameters, wait_for)))
         except Malformed as error:
             reason = f"the parameters of {task.name} cannot be written as JSON: {error}"
             self._end_here(submitted, Failed(message=reason, data=TypeError(reason)))
@@ -268,3 +268,15 @@ class RabbitMQTaskRunner(TaskRunner[RabbitMQFuture[Any]]):
 
 def _done(future: PrefectFuture[Any]) -> bool:
     return isinstance(future, RabbitMQFuture) and future.wrapped_future.done()
+
+
+def _unmet(reason: str, futures: Iterable[PrefectFuture[Any]]) -> State[Any]:
+    """
+    Return the state of a task run whose dependencies did not complete.
+
+    Prefect's is not final, so it would wait for ever in the UI; after a cancellation, which a
+    worker may notice before the flow does, that would be taken for work that is still to be done.
+    """
+    if any(future.state.is_cancelled() for future in futures):
+        return Cancelled(message=reason)
+    return Pending(name="NotReady", message=reason)

@@ -1,0 +1,1 @@
+"""Connecting to hosts that strangers named: only to addresses that were looked at."""
