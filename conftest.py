@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 
 from tests.services.browser import open_browser
 from tests.services.postgres import Postgres, running_postgres
-from tests.services.prefect import SETTINGS, PrefectServer, running_prefect_server
+from tests.services.prefect import SETTINGS, PrefectServer, running_prefect_server_on_postgres
 from tests.services.rabbitmq import Broker, running_rabbitmq
 
 
@@ -79,7 +79,7 @@ def amqp_url(rabbitmq: Broker) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """Give a Prefect server; our own settings do not point to it."""
-    with running_prefect_server(tmp_path_factory.mktemp("prefect")) as server:
+    with running_prefect_server_on_postgres(tmp_path_factory.mktemp("prefect")) as server:
         yield server
 
 

@@ -9,9 +9,15 @@ from pathlib import Path
 
 import httpx
 
+from tests.services.postgres import running_postgres
 from tests.services.processes import Server, free_port, running, wait_until
 
-__all__ = ["PrefectServer", "running_prefect_server", "running_prefect_worker"]
+__all__ = [
+    "PrefectServer",
+    "running_prefect_server",
+    "running_prefect_server_on_postgres",
+    "running_prefect_worker",
+]
 
 #: It makes its SQLite tables first, which takes 5 s on an idle machine.
 START_SECONDS = 180.0
@@ -51,9 +57,29 @@ class PrefectServer:
 
 
 @contextlib.contextmanager
+def running_prefect_server_on_postgres(directory: Path) -> Iterator[PrefectServer]:
+    """
+    Run a server with a PostgreSQL cluster of its own, as one does where much happens at once.
+
+    With SQLite, a request has now and then hung for a minute while tests kept it busy.
+
+    Args:
+        directory: Empty; becomes its PREFECT_HOME and HOME.
+
+    Raises:
+        ServerFailed: With the end of its output.
+    """
+    with running_postgres() as cluster, cluster.database() as url:
+        url = url.replace("+psycopg2", "+asyncpg")
+        setting = {"PREFECT_API_DATABASE_CONNECTION_URL": url}
+        with running_prefect_server(directory, **setting) as server:
+            yield server
+
+
+@contextlib.contextmanager
 def running_prefect_server(directory: Path, **settings: str) -> Iterator[PrefectServer]:
     """
-    Run a server with SQLite, API and UI.
+    Run a server with API and UI, and with SQLite where the settings say nothing else.
 
     Args:
         directory: Empty; becomes its PREFECT_HOME and HOME.
