@@ -75,7 +75,11 @@ def make(name: str, options: Mapping[str, Any], environment: Environment) -> Com
     try:
         return command_named(name)(options, environment)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        message = f"command '{name}', option '{where}': {first['msg']}"
+        reason = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(command_named(name).options_type().model_fields) or "none"
+            reason = f"there is no such option; there are: {known}"
+        message = f"command '{name}', option '{where}': {reason}"
         raise UnknownOption(message) from error

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     except_,
     func,
+    intersect,
     literal,
     select,
     tuple_,
@@ -40,6 +41,8 @@ class Stage:
     check: str
     #: Whether it is the second look at the names that were unsure in the first.
     second_pass: bool = False
+    #: Pairs of a check and its statuses: only a domain with a final one of them in each is pending.
+    needs: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,11 @@ class Range:
 
 
 def pending_count(engine: Engine, stage: Stage) -> int:
-    """Return how many domains the stage has still to check."""
+    """
+    Return how many domains the stage has still to check.
+
+    Where it needs other checks, these must be done, and what they do not pass on be skipped.
+    """
     with reading(engine) as connection:
 
         def count(statement: Select[Any]) -> int:
@@ -81,6 +88,21 @@ def pending_ranges(engine: Engine, stage: Stage, size: int) -> Iterator[Range]:
             del waiting[:size]
     if waiting:
         yield _range(waiting)
+
+
+def segments(engine: Engine, list_id: int, size: int) -> Iterator[Range]:
+    """Cut a list into ranges of `size` domains, the last one smaller; the same ones each time."""
+    everything = _listed(Stage(run=0, list_id=list_id, check=""))
+    after: list[Bound] = []
+    while True:
+        keys = _within(everything, after).order_by(*everything.selected_columns).limit(size)
+        with reading(engine) as connection:
+            found = _read(connection, keys)
+        if found:
+            yield _range(found)
+        if len(found) < size:
+            return
+        after = [(gt, found[-1])]
 
 
 def pending_names(engine: Engine, stage: Stage, within: Range) -> list[Key]:
@@ -113,7 +135,11 @@ def _pending(stage: Stage, *bounds: Bound) -> Executable:
     """
     if stage.second_pass:
         return _within(_unsure(stage), bounds)
-    return except_(_within(_listed(stage), bounds), _within(_checked(stage), bounds))
+    wanted = _within(_listed(stage), bounds)
+    if stage.needs:
+        passed = intersect(*(_within(_passed(stage, *need), bounds) for need in stage.needs))
+        wanted = select(*passed.subquery().columns)
+    return except_(wanted, _within(_checked(stage), bounds))
 
 
 def _listed(stage: Stage) -> Select[Any]:
@@ -128,6 +154,15 @@ def _checked(stage: Stage) -> Select[Any]:
 
 def _unsure(stage: Stage) -> Select[Any]:
     return _checked(stage).where(~results.c.final)
+
+
+def _passed(stage: Stage, check: str, statuses: tuple[str, ...]) -> Select[Any]:
+    return select(results.c.slot, results.c.name).where(
+        results.c.run == stage.run,
+        results.c.check == check,
+        results.c.final,
+        results.c.status.in_(statuses),
+    )
 
 
 def _within(statement: Select[Any], bounds: Iterable[Bound]) -> Select[Any]:

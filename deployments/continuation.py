@@ -26,6 +26,7 @@ from database.engine import open_database
 from database.runs import adopt_run
 from tasks.errors import InputError
 from tasks.load import LoadError
+from tasks.plan import make_plan
 from tasks.settings import Settings
 from tasks.source import Request, request_fingerprint, source_name
 
@@ -34,22 +35,24 @@ Run = Callable[[Flow[..., Any], Mapping[str, Any]], State[Any]]
 
 
 @contextmanager
-def continued(request: Request, checks: Sequence[str]) -> Iterator[Run]:
+def continued(request: Request, checks: Sequence[Any]) -> Iterator[Run]:
     """
     Give a function that runs a flow in this process, and lets it go on where another stopped.
 
     Args:
         request: What is to be checked.
-        checks: The names of the checks.
+        checks: What is to be checked, as names and nodes.
 
     Yields:
         ``run(flow, parameters) -> final state``.
 
     Raises:
-        InputError: A setting is wrong.
+        InputError: A setting is wrong, or the checks are.
+        CommandError: A check is unknown.
         DatabaseError: The database cannot be used.
     """
     settings = Settings()
+    plan = make_plan(checks)
     fingerprint = _fingerprint(request)
     with _locked(settings.home.expanduser() / "locks", fingerprint) as alone:
 
@@ -61,7 +64,7 @@ def continued(request: Request, checks: Sequence[str]) -> Iterator[Run]:
                 )
                 if alone and fingerprint is not None:
                     engine = open_database(settings.database)
-                    before = adopt_run(engine, created.id, fingerprint, list(checks))
+                    before = adopt_run(engine, created.id, fingerprint, plan.as_json())
                     _close(client, before, created.name)
             state = run_flow_sync(flow, flow_run=created, parameters=told, return_type="state")
             return cast("State[Any]", state)

@@ -16,14 +16,17 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 
+from commands.errors import CommandError
 from database.errors import DatabaseError
 from deployments.continuation import continued
 from flows.check_domains import Format, check_domains
 from tasks.errors import InputError
+from tasks.nodes import parse_checks
 from tasks.progress import listener
 from tasks.report import printable, text_report
 from tasks.source import Request
@@ -38,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         told = _parser().parse_args(arguments)
         request = Request(file=told.file, format=told.format, column=told.column)
-        checks = [check.strip() for check in told.checks.split(",") if check.strip()]
+        checks = parse_checks(told.checks)
         with continued(request, checks) as run, _progress_bar():
             state = run(
                 check_domains,
@@ -50,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
                     "column": request.column,
                 },
             )
-    except InputError as error:
+    except (InputError, CommandError) as error:
         return _fail(str(error), REFUSED)
     except UnicodeError:
         return _fail("the name of the file is no UTF-8; give it another one", REFUSED)
@@ -74,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="make run", description="Check a file of domains.")
     parser.add_argument("file", help="a path, an http(s) URL or list:<id>")
     parser.add_argument("--out", default="results.csv", help=".csv, .jsonl or .parquet")
-    parser.add_argument("--checks", default="host", help="comma-separated, e.g. host")
+    parser.add_argument("--checks", default="host", help="host,…; or [nodes]; or @file.yaml")
     parser.add_argument(
         "--format", default="detect", choices=get_args(Format), help="where the detection is wrong"
     )
@@ -116,11 +119,12 @@ def _progress_bar() -> Iterator[None]:
     )
     # It leaves nothing behind: the summary says it all, and an error is one line.
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        line = bar.add_task("", total=None, details="", visible=False)
+        lines: dict[str, TaskID] = {}
 
         def show(what: str, done: int, total: int | None, details: str) -> None:
-            bar.update(line, description=what, completed=done, total=total, visible=True)
-            bar.update(line, details=details)
+            if what not in lines:
+                lines[what] = bar.add_task(what, total=None, details="")
+            bar.update(lines[what], completed=done, total=total, details=details)
 
         token = listener.set(show)
         try:

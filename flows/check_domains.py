@@ -4,15 +4,16 @@ from typing import Any, Literal
 
 from prefect import flow
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
+from prefect.states import Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks.batch import MOST_UNDER_WAY
+from tasks.checks import check_all
 from tasks.lists import load_list
-from tasks.run import EXPECTED, begin, finish, refused
+from tasks.nodes import CheckParameter
+from tasks.run import EXPECTED, begin, final_state, finish, refused
 from tasks.runner import batches_to
 from tasks.source import Request
-from tasks.stages import check_all
 
 Format = Literal["detect", "names", "csv", "hosts", "adblock", "zone"]
 
@@ -24,12 +25,13 @@ Format = Literal["detect", "names", "csv", "hosts", "adblock", "zone"]
 )
 def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
     file: str = "",
-    checks: list[str] = ["host"],  # noqa: B006 - the run form shows it, and nobody changes it
+    checks: list[CheckParameter] = ["host"],  # noqa: B006 - the run form shows it, and nobody changes it
     domains: str = "",
     work_queue: str = "default",
     out: str = "",
     format: Format = "detect",  # noqa: A002 - the word that users know
     column: str = "",
+    fail_above: float = 1.0,
 ) -> Any:
     """
     Load a list, check every domain of it, report.
@@ -39,8 +41,8 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
     Args:
         file: A path on the machine that runs the flow, an http(s) URL, or `list:<id>` for a list
             that was loaded before.
-        checks: What is done with each domain: `host`, `host-program`, or a command that another
-            package brings.
+        checks: What is done with each domain: names of commands, or nodes of a DAG, such as
+            `{check: http, needs: [host], when: [resolves], options: {path: /health}}`.
         domains: Instead of a file: the names themselves, one a line.
         work_queue: The work queue that the batches wait in: `high` overtakes `default`.
         out: The result file; its ending says what it is: .csv, .jsonl or .parquet. Empty: a CSV
@@ -48,6 +50,8 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
         format: How the file is read; name it where the detection is wrong.
         column: Which column of a table holds the names: its number from 1, or its header. Empty:
             detected.
+        fail_above: The run fails when a larger share of what a check looked at stays unknown:
+            0.05 is one in twenty, 1 never.
 
     Returns:
         The final state; its message is one sentence: the result, or what to mend.
@@ -57,10 +61,9 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
         with begin(request, checks, out) as job:
             stored = load_list(job.run, job.source, job.settings)
             with batches_to(work_queue, job.settings) as submit:
-                for check in job.checks:
-                    check_all(job.run, stored, check, job.settings, submit)
+                check_all(job.run, stored, job.plan, job.settings, submit)
             summary = finish(job, stored)
-        return Completed(message=summary.headline, data=summary)
+        return final_state(summary, fail_above)
     except EXPECTED as error:
         get_run_logger().error("%s", error)
         return Failed(name="Refused" if refused(error) else "Failed", message=str(error))

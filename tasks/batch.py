@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from database.batches import Range, Stage
+from tasks.plan import Check
 
 #: Up to this many domains each has a task run of its own, named after it.
 ONE_EACH = 250
@@ -35,6 +36,11 @@ class Batch(BaseModel):
     #: The check's name, and the command that does it.
     check: str
     command: str
+    #: Options of the command, and parts of its handling, as the user wrote them.
+    options: Mapping[str, Any] = {}
+    handling: Mapping[str, Any] = {}
+    #: Needed check -> its statuses on which a domain goes on.
+    needs: Mapping[str, tuple[str, ...]] = {}
     #: The range of domains, both ends included: slot and name.
     first: tuple[int, str]
     last: tuple[int, str]
@@ -47,7 +53,11 @@ class Batch(BaseModel):
     def stage(self) -> Stage:
         """The pass that it is of."""
         return Stage(
-            run=self.run, list_id=self.list_id, check=self.check, second_pass=self.second_pass
+            run=self.run,
+            list_id=self.list_id,
+            check=self.check,
+            second_pass=self.second_pass,
+            needs=tuple(self.needs.items()),
         )
 
     @property
@@ -68,20 +78,22 @@ def window(size: int) -> int:
     return max(LEAST_UNDER_WAY, min(MOST_UNDER_WAY, WINDOW_DOMAINS // size))
 
 
-def make_batches(stage: Stage, command: str, ranges: Iterable[Range]) -> Iterator[dict[str, Any]]:
-    """Yield the batches of a stage's ranges, as JSON."""
-    for found in ranges:
-        yield Batch(
-            title=_title(stage, found),
-            run=stage.run,
-            list_id=stage.list_id,
-            check=stage.check,
-            command=command,
-            first=found.first,
-            last=found.last,
-            count=found.count,
-            second_pass=stage.second_pass,
-        ).model_dump(mode="json")
+def make_batch(check: Check, stage: Stage, found: Range) -> dict[str, Any]:
+    """Return the batch of a range of a stage's domains, as JSON."""
+    return Batch(
+        title=_title(stage, found),
+        run=stage.run,
+        list_id=stage.list_id,
+        check=stage.check,
+        command=check.node.command_name,
+        options=check.node.options,
+        handling=check.node.handling,
+        needs=check.needs,
+        first=found.first,
+        last=found.last,
+        count=found.count,
+        second_pass=stage.second_pass,
+    ).model_dump(mode="json")
 
 
 def _title(stage: Stage, found: Range) -> str:

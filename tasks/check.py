@@ -63,7 +63,9 @@ def check_batch(batch: dict[str, Any]) -> dict[str, int]:
     """
     told = Batch.model_validate(batch)
     settings = Settings()
-    command = make(told.command, {}, settings.environment(second_pass=told.second_pass))
+    environment = settings.environment(second_pass=told.second_pass)
+    command = make(told.command, told.options, environment)
+    command.handle(told.handling)
     statuses = _check(told, command, open_database(settings.database))
     get_run_logger().debug("%s: %s", told.title, dict(statuses))
     return dict(statuses)

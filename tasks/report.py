@@ -94,7 +94,9 @@ def _check_parts(check: CheckSummary) -> Iterable[str]:
 
 
 def _share(check: CheckSummary) -> str:
-    total = sum(check.statuses.values())
+    total = check.looked_at
+    if not total:
+        return "none was looked at"
     return f"{check.answered:,} of {total:,}, {100 * check.answered / total:.2f} %"
 
 

@@ -8,16 +8,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
+from prefect.states import Completed, Failed
 
-from commands.environment import Environment
+from commands.command import Command
 from commands.errors import CommandError
 from commands.loop import submit
 from commands.registry import make
@@ -30,6 +33,7 @@ from tasks.chunks import cancel_batches
 from tasks.errors import BatchesFailed, InputError, OutputError
 from tasks.export import check_result_file, write_result_file
 from tasks.load import LoadError, TemporaryDirectoryFull
+from tasks.plan import Plan, make_plan
 from tasks.report import markdown_report
 from tasks.settings import Settings
 from tasks.source import Request, Source, find_source
@@ -55,8 +59,7 @@ class Job:
     run: StoredRun
     source: Source
     settings: Settings
-    #: The checks' names, each once.
-    checks: list[str]
+    plan: Plan
     #: The result file.
     out: Path
     #: By `time.monotonic`.
@@ -64,7 +67,7 @@ class Job:
 
 
 @contextmanager
-def begin(request: Request, checks: Sequence[str], out: str) -> Iterator[Job]:
+def begin(request: Request, checks: Sequence[Any], out: str) -> Iterator[Job]:
     """
     Look at everything that could be wrong with a request, then open its run.
 
@@ -76,7 +79,7 @@ def begin(request: Request, checks: Sequence[str], out: str) -> Iterator[Job]:
     """
     began = time.monotonic()
     settings = Settings()
-    names = list(dict.fromkeys(checks))
+    plan = make_plan(checks)
     result_file = Path(out) if out else settings.home / "results" / f"{flow_run.id}.csv"
     check_result_file(result_file)
     engine = open_database(settings.database)
@@ -88,15 +91,31 @@ def begin(request: Request, checks: Sequence[str], out: str) -> Iterator[Job]:
             # A run is of one list: what a file or a URL holds by now is another one.
             again = Request(file=f"list:{stored.id}")
             source = replace(find_source(again, settings, Path(folder)), name=stored.name)
-        _try_checks(names, settings)
+        _try_checks(plan, settings)
         # Only a run without a deployment may be gone on with by another flow run.
         fingerprint = None if deployment.id else source.resumed_by
-        run = open_run(engine, UUID(flow_run.id), fingerprint, names)
+        run = open_run(engine, UUID(flow_run.id), fingerprint, plan.as_json())
         try:
-            yield Job(run, source, settings, names, result_file, began)
+            yield Job(run, source, settings, plan, result_file, began)
         finally:
             # After an interruption the process would otherwise wait for its batches.
             cancel_batches(run.number)
+
+
+def final_state(summary: RunSummary, fail_above: float) -> State[Any]:
+    """
+    Return what a run ends with.
+
+    Args:
+        summary: What it came to.
+        fail_above: The largest share of unknown results of a check, of those that it looked at.
+    """
+    for check in summary.checks:
+        if check.looked_at and check.unknown / check.looked_at > fail_above:
+            share = f"{check.name}: {check.unknown:,} of {check.looked_at:,} are unknown"
+            reason = f"{share}, which is more than fail_above={fail_above:g}"
+            return Failed(message=f"{reason}. {summary.headline}", data=summary)
+    return Completed(message=summary.headline, data=summary)
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, **PATIENT)
@@ -110,7 +129,7 @@ def finish(job: Job, stored: StoredList) -> RunSummary:
     """
     engine = open_database(job.settings.database)
     seconds = time.monotonic() - job.began
-    summary = summarize(engine, job.run, stored, job.checks, seconds=seconds, file=str(job.out))
+    summary = summarize(engine, job.run, stored, job.plan, seconds=seconds, file=str(job.out))
     write_result_file(engine, job.run.number, job.out)
     _show(summary)
     # Last: until then an interrupted run is one that can be gone on with.
@@ -127,16 +146,14 @@ def _show(summary: RunSummary) -> None:
         get_run_logger().warning("The report cannot be shown: %s", error)
 
 
-def _try_checks(names: Sequence[str], settings: Settings) -> None:
-    """Open every command once: what it needs is missing now, not after an hour."""
-    if not names:
-        message = "name at least one check, e.g. host"
-        raise InputError(message)
+def _try_checks(plan: Plan, settings: Settings) -> None:
+    """Open every check's command once: what it needs is missing now, not after an hour."""
     environment = settings.environment(second_pass=False)
-    for name in names:
-        submit(_open(name, environment)).result()
+    for check in plan:
+        command = make(check.node.command_name, check.node.options, environment)
+        submit(_open(command)).result()
 
 
-async def _open(name: str, environment: Environment) -> None:
-    async with make(name, {}, environment):
+async def _open(command: Command[Any, Any]) -> None:
+    async with command:
         pass

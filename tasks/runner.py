@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,8 +15,8 @@ from tasks.check import check_batch
 from tasks.errors import InputError
 from tasks.settings import Settings
 
-#: Submits a batch, as JSON.
-Submit = Callable[[dict[str, Any]], PrefectFuture[Any]]
+#: Submits a batch, as JSON, that comes after some others.
+Submit = Callable[[dict[str, Any], Sequence[PrefectFuture[Any]]], PrefectFuture[Any]]
 #: The work pool whose workers take the batches; `prefect.yaml` names it, too.
 WORK_POOL = "checks"
 
@@ -37,10 +37,14 @@ def batches_to(work_queue: str, settings: Settings) -> Iterator[Submit]:
             get_run_logger().warning(
                 "Work queue %s: without a broker, batches go to none.", work_queue
             )
-        yield check_batch.submit
+
+        def submit(batch: dict[str, Any], after: Sequence[PrefectFuture[Any]]) -> Any:
+            return check_batch.submit(batch, wait_for=after, return_state=False)
+
+        yield submit
         return
     with RabbitMQTaskRunner(WORK_POOL, work_queue, broker(settings.amqp_url)) as runner:
-        yield lambda batch: runner.submit(check_batch, {"batch": batch})
+        yield lambda batch, after: runner.submit(check_batch, {"batch": batch}, wait_for=after)
 
 
 def broker(amqp_url: SecretStr) -> RabbitMQCredentials:

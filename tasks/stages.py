@@ -1,107 +1,197 @@
-"""The passes of one check over all domains of a run."""
+"""One check on its way through a list: which of its batches can be submitted next."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from sqlalchemy import Engine
 
-from commands.registry import command_named
-from database.batches import Stage, pending_count, pending_ranges
-from database.engine import open_database
-from database.errors import DatabaseUnreachable
+from database.batches import Range, Stage, pending_count, pending_names, pending_ranges, segments
 from database.lists import StoredList
 from database.results import status_counts
 from database.runs import StoredRun
-from tasks.batch import batch_size, make_batches, window
+from database.skips import skip
+from tasks.batch import batch_size, make_batch, window
+from tasks.plan import SKIPPED, Check
 from tasks.progress import Progress
-from tasks.runner import Submit
-from tasks.settings import Settings
-from tasks.window import sliding_window
+from tasks.window import Work
 
 #: Seconds before the unsure names are asked again: time for a name server to recover.
 PAUSE_SECONDS = 1.0
-#: Seconds before each new try when the database is away, as long as a batch of its own tries.
-PATIENCE = (2, 4, 8, 16, 32)
 
 
-def check_all(
-    run: StoredRun, stored: StoredList, check: str, settings: Settings, submit: Submit
-) -> Mapping[str, int]:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step(Work):
+    """A batch of a stage."""
+
+    #: Part of the list, where the checks that need this one may go on as soon as it has ended.
+    segment: Range | None = None
+    second_pass: bool = False
+
+
+class CheckStage:
     """
-    Check every domain of a list that has no final result yet.
+    A check's way through a list, which is cut into the same segments for all checks of a run.
 
-    Where the database is away for a while, this goes on where it stopped.
-
-    Args:
-        run: The run that the results are of.
-        stored: Its list.
-        check: The check, which is the command of the same name.
-        settings: Of this process; a worker reads its own.
-        submit: Submits a batch to where it is run.
-
-    Returns:
-        Status -> how many domains.
-
-    Raises:
-        BatchesFailed: Some batches failed for good.
-        DatabaseError: The database cannot be used, or is away for more than a minute.
+    First the wave: a segment is looked at as soon as the needed checks have done with it. Names
+    that were unsure there come later: when the needed checks are closed, the rest is looked at;
+    and when that has ended, this check's own unsure names get their second pass. Whatever has its
+    result in the database is not repeated, so a new try goes the same way and finds less to do.
     """
-    for seconds in PATIENCE:
-        try:
-            return _check_all(run, stored, check, settings, submit)
-        except DatabaseUnreachable as error:
-            get_run_logger().warning("%s. Going on in %d s.", error, seconds)
-            time.sleep(seconds)
-    return _check_all(run, stored, check, settings, submit)
+
+    def __init__(
+        self,
+        check: Check,
+        run: StoredRun,
+        stored: StoredList,
+        engine: Engine,
+        done: Mapping[str, int],
+    ) -> None:
+        """
+        Begin.
+
+        Args:
+            check: The check.
+            run: The run that the results are of.
+            stored: Its list.
+            engine: The database.
+            done: Status -> how many results an earlier try has left.
+        """
+        self.name = check.name
+        self.closed = False
+        self.wave_over = False
+        self._check, self._engine, self._run = check, engine, run
+        self._first = Stage(
+            run=run.number,
+            list_id=stored.id,
+            check=check.name,
+            needs=tuple(check.needs.items()),
+        )
+        self._second = replace(self._first, second_pass=True)
+        self._fresh = not done
+        self._total = stored.ledger["unique"]
+        self._width = window(batch_size(self._total))
+        self._under_way = 0
+        self._needs: list[CheckStage] = []
+        self._dependents: list[CheckStage] = []
+        #: Segment -> what has ended of the needed checks.
+        self._arrived: dict[Range, list[PrefectFuture[Any] | None]] = {}
+        self._ready: deque[tuple[Range, list[PrefectFuture[Any] | None]]] = deque()
+        self._progress = Progress(check.name, self._total, done)
+        self._steps = self._all_steps()
+
+    def need(self, other: CheckStage) -> None:
+        """Say that this one needs another one."""
+        self._needs.append(other)
+        other._dependents.append(self)
+
+    def next(self) -> Step | None:
+        """Return the next batch, if there is one and room for it."""
+        if self._under_way >= self._width:
+            return None
+        step = next(self._steps, None)
+        self._under_way += step is not None
+        return step
+
+    def ended(self, work: Work, future: PrefectFuture[Any], result: Mapping[str, int]) -> None:
+        """Count a batch, and let the checks that need this one go on."""
+        self._under_way -= 1
+        if not isinstance(work, Step):
+            raise TypeError(work)
+        if work.second_pass:
+            self._progress.show()
+        else:
+            self._progress.add(result)
+        if work.segment is not None:
+            self._pass_on(work.segment, future)
+
+    def _pass_on(self, segment: Range, future: PrefectFuture[Any] | None) -> None:
+        for dependent in self._dependents:
+            dependent._arrive(segment, future)  # noqa: SLF001 - of the same class
+
+    def _arrive(self, segment: Range, future: PrefectFuture[Any] | None) -> None:
+        arrived = self._arrived.setdefault(segment, [])
+        arrived.append(future)
+        if len(arrived) == len(self._needs):
+            self._ready.append((segment, self._arrived.pop(segment)))
+
+    def _all_steps(self) -> Iterator[Step | None]:
+        """Go through the phases; None is: nothing to submit just now."""
+        yield from self._wave() if self._needs else self._root_wave()
+        yield from self._settled()
+        self.wave_over = True
+        while not all(need.closed for need in self._needs):
+            yield None
+        if self._needs:
+            yield from self._rest()
+        yield from self._second_pass()
+        self._progress.replace(statuses_of(self._engine, self._run, self.name))
+        self.closed = True
+
+    def _settled(self) -> Iterator[None]:
+        while self._under_way:
+            yield None
+
+    def _root_wave(self) -> Iterator[Step]:
+        for segment in segments(self._engine, self._first.list_id, batch_size(self._total)):
+            yield from self._look_at(segment, segment.count if self._fresh else None, ())
+
+    def _wave(self) -> Iterator[Step | None]:
+        while self._ready or not all(need.wave_over for need in self._needs):
+            if not self._ready:
+                yield None
+                continue
+            segment, futures = self._ready.popleft()
+            self._skip(segment)
+            yield from self._look_at(segment, None, [f for f in futures if f is not None])
+
+    def _look_at(
+        self, segment: Range, count: int | None, after: Sequence[PrefectFuture[Any]]
+    ) -> Iterator[Step]:
+        """Make a batch of what a segment has for this check, or else pass it on at once."""
+        if count is None:
+            count = len(pending_names(self._engine, self._first, segment))
+        if not count:
+            self._pass_on(segment, None)
+            return
+        found = replace(segment, count=count)
+        batch = make_batch(self._check, self._first, found)
+        yield Step(batch=batch, after=after, segment=segment)
+
+    def _skip(self, within: Range | None) -> None:
+        count = skip(self._engine, self._first, SKIPPED, within)
+        self._progress.add(Counter({SKIPPED: count} if count else {}))
+
+    def _rest(self) -> Iterator[Step | None]:
+        """Look at what was unsure in a needed check when its segment went by."""
+        self._skip(None)
+        yield from self._ranges(self._first)
+        yield from self._settled()
+
+    def _second_pass(self) -> Iterator[Step | None]:
+        if not (count := pending_count(self._engine, self._second)):
+            return
+        get_run_logger().info("%s: asking %s unsure names again.", self.name, f"{count:,}")
+        begin = time.monotonic() + PAUSE_SECONDS
+        while time.monotonic() < begin:
+            yield None
+        yield from self._ranges(self._second)
+        yield from self._settled()
+
+    def _ranges(self, stage: Stage) -> Iterator[Step]:
+        if not (count := pending_count(self._engine, stage)):
+            return
+        for found in pending_ranges(self._engine, stage, batch_size(count)):
+            batch = make_batch(self._check, stage, found)
+            yield Step(batch=batch, second_pass=stage.second_pass)
 
 
-def _check_all(
-    run: StoredRun, stored: StoredList, check: str, settings: Settings, submit: Submit
-) -> Mapping[str, int]:
-    engine = open_database(settings.database)
-    first = Stage(run=run.number, list_id=stored.id, check=check)
-    second = Stage(run=run.number, list_id=stored.id, check=check, second_pass=True)
-    done = _statuses(engine, run, check)
-    _log_resumption(check, done, stored)
-    progress = Progress(check, stored.ledger["unique"], done)
-    for statuses in _pass(engine, first, submit):
-        progress.add(statuses)
-    if _unsure(engine, second):
-        time.sleep(PAUSE_SECONDS)
-        for _ in _pass(engine, second, submit):
-            progress.show()
-    statuses = _statuses(engine, run, check)
-    progress.replace(statuses)
-    return statuses
-
-
-def _statuses(engine: Engine, run: StoredRun, check: str) -> Counter[str]:
+def statuses_of(engine: Engine, run: StoredRun, check: str) -> Counter[str]:
+    """Return status -> how many domains of a run have it in a check."""
     return status_counts(engine, run.number).get(check, Counter())
-
-
-def _pass(engine: Engine, stage: Stage, submit: Submit) -> Any:
-    command = command_named(stage.check)
-    size = batch_size(pending_count(engine, stage))
-    batches = make_batches(stage, command.name, pending_ranges(engine, stage, size))
-    return sliding_window(submit, batches, window(size))
-
-
-def _unsure(engine: Engine, stage: Stage) -> bool:
-    count = pending_count(engine, stage)
-    if count:
-        get_run_logger().info("%s: asking %s unsure names again.", stage.check, f"{count:,}")
-    return count > 0
-
-
-def _log_resumption(check: str, done: Mapping[str, int], stored: StoredList) -> None:
-    logger = get_run_logger()
-    unique, before = stored.ledger["unique"], sum(done.values())
-    if before:
-        logger.info("%s: going on after %s of %s domains.", check, f"{before:,}", f"{unique:,}")
-    else:
-        logger.info("%s: checking %s domains.", check, f"{unique:,}")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from commands.registry import command_named
 from database.lists import StoredList, rejected_sample
 from database.results import counter_values, examples, slowest, status_counts
 from database.runs import StoredRun
+from tasks.plan import SKIPPED, Check, Plan
 
 #: How many of each kind of example a report shows.
 EXAMPLES = 5
@@ -23,14 +23,24 @@ class CheckSummary:
     name: str
     #: Status -> domains, in the command's order.
     statuses: dict[str, int]
-    #: How many domains have a definite answer.
-    answered: int
+    #: How many domains were looked at without a definite answer.
+    unknown: int
     #: Counter -> value.
     counters: dict[str, int]
     #: Rows of name, status, milliseconds.
     slowest: list[tuple[str, str, float]]
     #: Status other than good -> rows of name, error.
     examples: dict[str, list[tuple[str, str | None]]]
+
+    @property
+    def looked_at(self) -> int:
+        """How many domains were not skipped."""
+        return sum(n for status, n in self.statuses.items() if status != SKIPPED)
+
+    @property
+    def answered(self) -> int:
+        """How many domains have a definite answer."""
+        return self.looked_at - self.unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +57,26 @@ class RunSummary:
     file: str
 
     @property
+    def unknown(self) -> int:
+        """How many results are no definite answer, in all checks."""
+        return sum(check.unknown for check in self.checks)
+
+    @property
     def headline(self) -> str:
-        """The run in a sentence."""
+        """The run in a sentence or two."""
         parts = [
             f"{check.name}: " + ", ".join(f"{n:,} {s}" for s, n in check.statuses.items() if n)
             for check in self.checks
         ]
-        return f"{self.stored.ledger['unique']:,} domains. " + "; ".join(parts)
+        begin = f"Completed with {self.unknown:,} unknown. " if self.unknown else ""
+        return f"{begin}{self.stored.ledger['unique']:,} domains. " + "; ".join(parts)
 
 
 def summarize(
     engine: Engine,
     run: StoredRun,
     stored: StoredList,
-    checks: list[str],
+    plan: Plan,
     *,
     seconds: float,
     file: str,
@@ -74,7 +90,7 @@ def summarize(
     counts = status_counts(engine, run.number)
     summary = RunSummary(
         stored=stored,
-        checks=[_check(engine, run, check, counts.get(check, {})) for check in checks],
+        checks=[_check(engine, run, check, counts.get(check.name, {})) for check in plan],
         rejected=rejected_sample(engine, stored.id, EXAMPLES),
         seconds=seconds,
         file=file,
@@ -95,18 +111,18 @@ def _balance(check: CheckSummary, unique: int) -> None:
         raise LedgerBroken(message)
 
 
-def _check(engine: Engine, run: StoredRun, name: str, counts: dict[str, int]) -> CheckSummary:
-    command = command_named(name)
-    statuses = {status: counts.get(status, 0) for status in command.statuses}
+def _check(engine: Engine, run: StoredRun, check: Check, counts: dict[str, int]) -> CheckSummary:
+    name, command = check.name, check.command
+    statuses = {status: counts.get(status, 0) for status in check.statuses}
     return CheckSummary(
         name=name,
         statuses=statuses,
-        answered=sum(n for status, n in statuses.items() if status not in command.unsure),
+        unknown=sum(n for status, n in statuses.items() if status in command.unsure),
         counters=counter_values(engine, run.number, name),
         slowest=slowest(engine, run.number, name, SLOWEST),
         examples={
             status: examples(engine, run.number, name, status, EXAMPLES)
             for status, count in statuses.items()
-            if count and status not in command.good
+            if count and status not in command.good and status != SKIPPED
         },
     )

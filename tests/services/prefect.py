@@ -70,8 +70,7 @@ def running_prefect_server_on_postgres(directory: Path) -> Iterator[PrefectServe
         ServerFailed: With the end of its output.
     """
     with running_postgres() as cluster, cluster.database() as url:
-        url = url.replace("+psycopg2", "+asyncpg")
-        setting = {"PREFECT_API_DATABASE_CONNECTION_URL": url}
+        setting = {"PREFECT_API_DATABASE_CONNECTION_URL": url.replace("psycopg2", "asyncpg")}
         with running_prefect_server(directory, **setting) as server:
             yield server
 

@@ -18,11 +18,13 @@ from tasks.batch import (
     WINDOW_DOMAINS,
     Batch,
     batch_size,
-    make_batches,
+    make_batch,
     window,
 )
+from tasks.plan import make_plan
 
 SIZES = [0, 1, 249, 250, 251, 499, 500, 501, 62_500, 62_501, 999_999, 1_250_000, 1_250_001, 10**9]
+(CHECK,) = make_plan([{"check": "host", "command": "host-program", "handling": {"retries": 1}}])
 STAGE = Stage(run=7, list_id=3, check="host")
 RANGES = (
     Range(first=(5, "python.org"), last=(5, "python.org"), count=1),
@@ -32,7 +34,7 @@ RANGES = (
 
 def a_batch(**different: Any) -> dict[str, Any]:
     """Make a batch as JSON."""
-    return next(make_batches(STAGE, "host", RANGES[:1])) | different
+    return make_batch(CHECK, STAGE, RANGES[0]) | different
 
 
 @pytest.mark.parametrize("domains", [1, 2, ONE_EACH])
@@ -66,9 +68,9 @@ def test_the_window_is_bounded(domains: int) -> None:
 
 def test_titles_are_for_people() -> None:
     """A title names a single domain, or counts several, and says when it is a second look."""
-    first = [batch["title"] for batch in make_batches(STAGE, "host", RANGES)]
+    first = [make_batch(CHECK, STAGE, found)["title"] for found in RANGES]
     again = Stage(run=7, list_id=3, check="host", second_pass=True)
-    second = [batch["title"] for batch in make_batches(again, "host", RANGES)]
+    second = [make_batch(CHECK, again, found)["title"] for found in RANGES]
     assert first == ["host python.org", "host 1,234 domains from debian.org…"]
     assert second == ["host python.org again", "host 1,234 domains from debian.org… again"]
 
@@ -76,8 +78,11 @@ def test_titles_are_for_people() -> None:
 @pytest.mark.parametrize("second_pass", [False, True])
 def test_a_batch_travels_as_json(*, second_pass: bool) -> None:
     """What comes out of JSON is the batch that went in, with its stage and its range."""
-    stage = Stage(run=7, list_id=3, check="host", second_pass=second_pass)
-    for batch, given in zip(make_batches(stage, "host-program", RANGES), RANGES, strict=True):
+    needs = (("host", ("resolves",)),)
+    stage = Stage(run=7, list_id=3, check="again", second_pass=second_pass, needs=needs)
+    _, check = make_plan(["host", {"check": "again", "command": "host-program", "needs": "host"}])
+    for given in RANGES:
+        batch = make_batch(check, stage, given)
         read = Batch.model_validate(json.loads(json.dumps(batch)))
         assert (read.stage, read.range, read.command) == (stage, given, "host-program")
         assert read.model_dump(mode="json") == batch
