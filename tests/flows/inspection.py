@@ -13,15 +13,21 @@ PATIENCE = 30.0
 
 
 def task_run_names(server: PrefectServer, run: UUID | None) -> list[str]:
-    """Return the sorted names of a done run's task runs, when all of them are recorded as done."""
+    """Return the sorted names of a done run's task runs."""
+    return sorted(task["name"] for task in finished_task_runs(server, run))
+
+
+def finished_task_runs(server: PrefectServer, run: UUID | None) -> list[dict[str, Any]]:
+    """Return a done run's task runs, when all of them are recorded as done."""
     deadline = time.monotonic() + PATIENCE
     before: set[str] = set()
     while True:
         time.sleep(0.5)
-        states = {task["name"]: task["state_type"] for task in _task_runs(server, run)}
+        found = _task_runs(server, run)
+        states = {task["name"]: task["state_type"] for task in found}
         # The last one is there, none is under way, and none has come since the last look.
         if "report" in states and set(states.values()) == {"COMPLETED"} and before == set(states):
-            return sorted(states)
+            return found
         assert time.monotonic() < deadline, states
         before = set(states)
 

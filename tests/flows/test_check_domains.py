@@ -55,6 +55,7 @@ def test_a_dirty_list_comes_to_one_row_a_domain(check: Check, tmp_path: Path) ->
     ]
     assert len({row["domain"] for row in found}) == len(found) == UNIQUE
     assert state.message == (
+        "Completed with 7 unknown. "
         "43 domains. host: 26 resolves, 5 nodata, 5 nxdomain, 2 servfail, 2 refused, 2 timeout, "
         "1 error"
     )
