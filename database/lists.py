@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Engine, delete, insert, select, true, update
 
 from database.bulk import insert_rows
 from database.engine import reading, transaction
@@ -95,6 +95,20 @@ def read_list(engine: Engine, list_id: int) -> StoredList:
 def find_list(engine: Engine, fingerprint: str) -> StoredList | None:
     """Return the newest loaded list of the same content, if there is one."""
     return _first(engine, lists.c.fingerprint == fingerprint)
+
+
+def latest_list(engine: Engine) -> StoredList:
+    """
+    Return the newest loaded list.
+
+    Raises:
+        ListMissing: There is none yet.
+    """
+    found = _first(engine, true())
+    if found is None:
+        message = "there is no list yet, so no latest one; upload a file first"
+        raise ListMissing(message)
+    return found
 
 
 def _first(engine: Engine, condition: ColumnElement[bool]) -> StoredList | None:

@@ -73,6 +73,17 @@ def use_list(engine: Engine, number: int, list_id: int) -> None:
         connection.execute(update(runs).where(runs.c.number == number).values(list_id=list_id))
 
 
+def unfinished_before(engine: Engine, number: int, list_id: int) -> list[UUID]:
+    """Return the flow runs of a list's runs that were opened before another one and have no end."""
+    statement = (
+        select(runs.c.id)
+        .where(runs.c.list_id == list_id, runs.c.number < number, runs.c.ended_at.is_(None))
+        .order_by(runs.c.number)
+    )
+    with reading(engine) as connection:
+        return list(connection.execute(statement).scalars())
+
+
 def end_run(engine: Engine, number: int) -> None:
     """Say that every domain of the run has its final result."""
     with transaction(engine) as connection:

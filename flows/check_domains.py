@@ -4,13 +4,14 @@ from typing import Any, Literal
 
 from prefect import flow
 from prefect.logging import get_run_logger
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks.batch import MOST_UNDER_WAY
 from tasks.checks import check_all
 from tasks.lists import load_list
 from tasks.nodes import CheckParameter
+from tasks.overlap import Overlap, Skipped, take_turn
 from tasks.run import EXPECTED, begin, final_state, finish, refused
 from tasks.runner import batches_to
 from tasks.source import Request
@@ -32,6 +33,7 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
     format: Format = "detect",  # noqa: A002 - the word that users know
     column: str = "",
     fail_above: float = 1.0,
+    overlap: Overlap = "run",
 ) -> Any:
     """
     Load a list, check every domain of it, report.
@@ -40,7 +42,7 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
 
     Args:
         file: A path on the machine that runs the flow, an http(s) URL, or `list:<id>` for a list
-            that was loaded before.
+            that was loaded before; `list:latest` for the newest one.
         checks: What is done with each domain: names of commands, or nodes of a DAG, such as
             `{check: http, needs: [host], when: [resolves], options: {path: /health}}`.
         domains: Instead of a file: the names themselves, one a line.
@@ -52,6 +54,8 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
             detected.
         fail_above: The run fails when a larger share of what a check looked at stays unknown:
             0.05 is one in twenty, 1 never.
+        overlap: What this run does while an earlier run of the same list is under way: `run`
+            beside it, `wait` for its end, or `skip`.
 
     Returns:
         The final state; its message is one sentence: the result, or what to mend.
@@ -60,10 +64,13 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
     try:
         with begin(request, checks, out) as job:
             stored = load_list(job.run, job.source, job.settings)
+            take_turn(job.run, stored, overlap, job.settings)
             with batches_to(work_queue, job.settings) as submit:
                 check_all(job.run, stored, job.plan, job.settings, submit)
             summary = finish(job, stored)
         return final_state(summary, fail_above)
+    except Skipped as reason:
+        return Completed(name="Skipped", message=str(reason))
     except EXPECTED as error:
         get_run_logger().error("%s", error)
         return Failed(name="Refused" if refused(error) else "Failed", message=str(error))

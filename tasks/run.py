@@ -26,7 +26,7 @@ from commands.loop import submit
 from commands.registry import make
 from database.engine import open_database
 from database.errors import DatabaseError, ListMissing
-from database.lists import StoredList
+from database.lists import StoredList, latest_list
 from database.runs import StoredRun, end_run, list_of_run, open_run
 from tasks.check import PATIENT
 from tasks.chunks import cancel_batches
@@ -36,7 +36,7 @@ from tasks.load import LoadError, TemporaryDirectoryFull
 from tasks.plan import Plan, make_plan
 from tasks.report import markdown_report
 from tasks.settings import Settings
-from tasks.source import Request, Source, find_source
+from tasks.source import LATEST, Request, Source, find_source
 from tasks.summary import RunSummary, summarize
 
 #: What a flow ends with in one line, without a traceback.
@@ -83,6 +83,8 @@ def begin(request: Request, checks: Sequence[Any], out: str) -> Iterator[Job]:
     result_file = Path(out) if out else settings.home / "results" / f"{flow_run.id}.csv"
     check_result_file(result_file)
     engine = open_database(settings.database)
+    if request.file.strip() == LATEST:
+        request = replace(request, file=f"list:{latest_list(engine).id}")
     with tempfile.TemporaryDirectory(dir=settings.scratch_folder()) as folder:
         stored = list_of_run(engine, UUID(flow_run.id))
         if stored is None:

@@ -20,6 +20,8 @@ READING = 1
 DETECT = "detect"
 #: As many digits as a database's integer surely holds.
 _STORED = re.compile(r"^list:(?P<id>[0-9]{1,18})$")
+#: Instead of an id: the newest list that there is.
+LATEST = "list:latest"
 _URL = re.compile(r"^https?://", re.IGNORECASE)
 
 
@@ -27,7 +29,7 @@ _URL = re.compile(r"^https?://", re.IGNORECASE)
 class Request:
     """Where the names are, and how they are to be read, as the user said it."""
 
-    #: A path, an http(s) URL or ``list:<id>``.
+    #: A path, an http(s) URL, ``list:<id>`` or ``list:latest``.
     file: str = ""
     #: The names themselves, instead of a file.
     domains: str = ""

@@ -36,7 +36,7 @@ def check_deployments(url: str) -> None:
     body = {"flows": {"name": {"any_": ["check-domains", "watch-inbox"]}}}
     answer = httpx.post(url, json=body, timeout=60).raise_for_status()
     found = {one["name"]: one for one in answer.json()}
-    assert set(found) == {"on-demand", "every-minute"}
+    assert set(found) == {"on-demand", "nightly", "every-minute"}
     for deployment in found.values():
         assert deployment["work_pool_name"] == "checks"
         assert deployment["description"]
@@ -44,4 +44,7 @@ def check_deployments(url: str) -> None:
         steps = [next(iter(step.values())) for step in deployment["pull_steps"]]
         assert [step["directory"] for step in steps] == [str(ROOT)]
     assert [one["schedule"]["cron"] for one in found["every-minute"]["schedules"]] == ["* * * * *"]
+    (nightly,) = found["nightly"]["schedules"]
+    assert (nightly["schedule"]["cron"], nightly["active"]) == ("0 3 * * *", False)
+    assert found["nightly"]["parameters"] == {"file": "list:latest", "overlap": "skip"}
     assert found["on-demand"]["schedules"] == []
