@@ -1,17 +1,11 @@
 """README.md shows what really happens."""
 
-import asyncio
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from commands.command import Command
-from commands.environment import Environment
-from commands.execution import Finished, run
 from tasks.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -47,25 +41,3 @@ def test_the_settings_table_is_whole() -> None:
     prefix = Settings.model_config["env_prefix"]
     fields = sorted(f"{prefix}{field}".upper() for field in Settings.model_fields)
     assert sorted(re.findall(r"^\| `(ROLLCALL_\w+)` \|", README, re.MULTILINE)) == fields
-
-
-@pytest.mark.parametrize(("port", "status"), [("open", "open"), ("closed", "closed")])
-def test_the_command_of_the_readme_runs(port: str, status: str) -> None:
-    """The example command, taken from the text, says whether something listens."""
-    namespace: dict[str, type[Command[str, bool]]] = {}
-    found: list[Finished] = []
-
-    async def check() -> None:
-        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-        number = server.sockets[0].getsockname()[1]
-        if port == "closed":
-            server.close()
-            await server.wait_closed()
-        source = block("python", "import asyncio").replace("443)", f"{number})")
-        exec(source, namespace)
-        async with namespace["Port"]({}, Environment()) as command:
-            await run(command, ["localhost"], found.append)
-        server.close()
-
-    asyncio.run(check())
-    assert [one.outcome.status for one in found] == [status]
