@@ -28,6 +28,7 @@ STACK = {
     "runners": "task runs a second of a no-op task: RabbitMQ, threads and Dask on one server",
     "celery_checks": "domains a second by Celery, one message each",
     "stack": "domains a second end to end on RabbitMQ, PostgreSQL and workers; what bounds it",
+    "dag": "names through host, http and tls, against web servers; every status true",
     "worker_memory": "flat memory of a worker over a million names; for half an hour",
     "interleave": "ten names that overtake a million, and one that does not",
 }

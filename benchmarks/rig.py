@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.extras import with_repository
 from tests.services.postgres import Postgres, running_postgres
@@ -40,10 +42,13 @@ class Rig:
     #: Ends with it; flow runs that are still under way then are stopped.
     stack: ExitStack
 
-    def start(self, file: Path, *, work_queue: str = "default") -> Check:
+    def start(
+        self, file: Path, *, work_queue: str = "default", checks: Sequence[Any] = ("host",)
+    ) -> Check:
         """Start a flow run, as a process of its own."""
-        out = self.home / f"{file.stem}.csv"
-        command = [sys.executable, "-m", "benchmarks.check_file", str(file), work_queue, str(out)]
+        given = {"file": str(file), "work_queue": work_queue, "checks": list(checks)}
+        given["out"] = str(self.home / f"{file.stem}.csv")
+        command = [sys.executable, "-m", "benchmarks.check_file", json.dumps(given)]
         began = time.time()
         server = start(
             command, directory=self.home, name=file.stem, environment=self.prefect.environment

@@ -43,8 +43,9 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
     Args:
         file: A path on the machine that runs the flow, an http(s) URL, or `list:<id>` for a list
             that was loaded before; `list:latest` for the newest one.
-        checks: What is done with each domain: names of commands, or nodes of a DAG, such as
-            `{check: http, needs: [host], when: [resolves], options: {path: /health}}`.
+        checks: What is done with each domain: names of commands, or nodes of a DAG. In this form
+            each as JSON: `"host"`, or `{"check": "http", "needs": ["host"], "when": "resolves",
+            "options": {"path": "/health"}}`.
         domains: Instead of a file: the names themselves, one a line.
         work_queue: The work queue that the batches wait in: `high` overtakes `default`.
         out: The result file; its ending says what it is: .csv, .jsonl or .parquet. Empty: a CSV
