@@ -98,6 +98,9 @@ class Fetcher:
                 if page.target is not None:
                     return page
                 return replace(page, body=await _beginning(response, self._options.max_body_bytes))
+        except ValueError as error:
+            # httpcore reads HTTP/2's status code as it comes.
+            raise httpcore.RemoteProtocolError(f"no HTTP: {error}") from error
         finally:
             await network.aclose()
 

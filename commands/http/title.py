@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 import zlib
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 
 import httpx
 
@@ -19,6 +21,8 @@ _TOLD = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta\s[^<>]*?" + _TOLD.pattern, re.IGNORECASE)
 #: Where a page says its charset (HTML, 13.2.3.2: within the first 1,024 bytes).
 _HEAD_BYTES = 1_024
+#: Python would look any other name up on the disk, and remember for ever that it found nothing.
+_CHARSETS = frozenset({*aliases, *aliases.values()})
 #: zlib's number for "gzip or zlib, as its header says".
 _GZIP_OR_ZLIB = 47
 
@@ -59,8 +63,9 @@ def _expanded(body: bytes, coding: str, most_bytes: int) -> bytes:
 
 
 def _text(data: bytes, charset: str) -> str:
+    name = normalize_encoding(charset).lower()
     try:
-        return data.decode(charset, "replace")
+        return data.decode(name if name in _CHARSETS else "utf-8", "replace")
     except (LookupError, ValueError):
-        # No charset at all, or one that is none for text (`hex`), or that fails nevertheless.
+        # It is none for text (`hex`), or fails nevertheless.
         return data.decode("utf-8", "replace")

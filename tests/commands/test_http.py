@@ -1,20 +1,16 @@
 """What each kind of web server makes of a name, over HTTP without TLS."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from commands.command import Outcome
 from commands.environment import Environment
 from commands.registry import command_named, make
 from demo.behaviours import answers, fails, nodata, nxdomain, silent
-from demo.nameserver import running_nameserver
 from demo.script import Script
-from tests.commands.checking import Checked, check
 from tests.commands.sites import SITES, answer
+from tests.commands.stage import Stage, running_stage
 from tests.services.processes import free_port
 from tests.services.web import Listener, running_web
 
@@ -32,55 +28,30 @@ SCRIPT = Script(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A name server, and a web server that is all sites."""
-
-    environment: Environment
-    web: Listener
-
-    def check(self, *names: str, timeout_seconds: float = 30.0, **options: Any) -> Checked:
-        """Check names, by HTTP at the server's port where nothing else is said."""
-        ports = {"scheme": "http", "http_port": self.web.port}
-        return check(
-            names,
-            self.environment,
-            command="http",
-            options=ports | options,
-            handling={"timeout_seconds": timeout_seconds, "backoff_seconds": 0.01},
-        )
-
-    def outcome(self, name: str, **options: Any) -> Outcome:
-        """Check one name."""
-        return self.check(name, **options).outcomes[name]
-
-
-@contextmanager
-def running_stage() -> Iterator[Stage]:
-    """Set it up."""
-    with ExitStack() as stack:
-        server = stack.enter_context(running_nameserver(SCRIPT))
-        environment = Environment(nameservers=(server.address,), allow_private_addresses=True)
-        yield Stage(environment, stack.enter_context(running_web(answer)))
+@pytest.fixture(scope="module")
+def web() -> Iterator[Listener]:
+    """Give a web server that is all sites."""
+    with running_web(answer) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    """Give it."""
-    with running_stage() as running:
+def stage(web: Listener) -> Iterator[Stage]:
+    """Give a name server by which names lead to it."""
+    with running_stage(SCRIPT, scheme="http", http_port=web.port) as running:
         yield running
 
 
 @pytest.mark.parametrize("name", [n for n, site in SITES.items() if site.status != "timeout"])
-def test_a_site_gets_its_status(stage: Stage, name: str) -> None:
+def test_a_site_gets_its_status(stage: Stage, web: Listener, name: str) -> None:
     """Whatever a server does, its name gets the one status for that, and a word why."""
-    before = stage.web.connections
+    before = web.connections
     outcome = stage.outcome(name)
     site = SITES[name]
     assert outcome.status == site.status, outcome
     said = outcome.error or (outcome.answer or {})["title"] or ""
     assert site.says in said
-    assert stage.web.connections - before == site.connections
+    assert web.connections - before == site.connections
     if outcome.answer:
         assert outcome.answer["body_bytes"] <= 65_536
 
@@ -102,10 +73,10 @@ def test_every_status_is_met() -> None:
     )
 
 
-def test_an_answer_tells_what_was_found(stage: Stage) -> None:
+def test_an_answer_tells_what_was_found(stage: Stage, web: Listener) -> None:
     """The answer has the last page's URL and what it said, and the way to it."""
     outcome = stage.outcome("moved.org")
-    port = stage.web.port
+    port = web.port
     answer = dict(outcome.answer or {})
     assert answer.pop("ttfb_ms") == pytest.approx(outcome.latency_ms, abs=0.001)
     assert answer == {
@@ -178,11 +149,11 @@ def test_an_address_without_a_way_is_an_error(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "name", ["", "a b.org", "ok.org:80", "ok.org/page", "u@ok.org", "[::1", "ok.org#", "ok.org?x"]
 )
-def test_what_is_no_host_is_not_asked_for(stage: Stage, name: str) -> None:
+def test_what_is_no_host_is_not_asked_for(stage: Stage, web: Listener, name: str) -> None:
     """A payload that would be more of a URL than a host is an error; nobody is connected to."""
-    before = stage.web.connections
+    before = web.connections
     assert stage.outcome(name).status == "error"
-    assert stage.web.connections == before
+    assert web.connections == before
 
 
 def test_nothing_is_read_of_a_head(stage: Stage) -> None:
