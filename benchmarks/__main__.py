@@ -21,6 +21,7 @@ QUICK = {
     "end_to_end": "domains a second, beside massdns and Prefect's map; memory",
     "recall": "healthy names stay healthy at full speed and where replies get lost",
     "memory": "flat memory over many unique names",
+    "http": "pages a second by the command `http`, beside a bare loop of httpx; flat memory",
 }
 SLOW = {"load": "ten million lines into the database, beside `sort -u`; for 2 GB of disk"}
 #: Those with RabbitMQ, PostgreSQL and workers.

@@ -10,6 +10,7 @@ A behaviour is made by one of the functions below and put into a `demo.script.Sc
     silent(), silent(times=1)                   no answer: for ever, or to the first query only
     slow(answers(A="192.0.2.1"), milliseconds=300)
     truncated(answers(A="192.0.2.1"))           TC over UDP, the whole answer over TCP
+    then(answers(A="9.9.9.9"), answers(A="127.0.0.1"))    another answer the second time
 """
 
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ __all__ = [
     "nxdomain",
     "silent",
     "slow",
+    "then",
     "truncated",
 ]
 
@@ -52,6 +54,12 @@ class Behaviour:
     truncated: bool = False
     #: How long to think before an answer, in milliseconds.
     milliseconds: float = 0
+    #: How long an answer may be kept, in seconds. Short enough to change the script under a
+    #: resolver that caches, long enough to be cached.
+    ttl_seconds: int = 60
+    #: What is done instead, once so many queries of a type have come.
+    later: "Behaviour | None" = None
+    times: int = 0
 
 
 def answers(**records: str | tuple[str, ...]) -> Behaviour:
@@ -115,6 +123,18 @@ def alias(*aliases: str, **records: str | tuple[str, ...]) -> Behaviour:
 def slow(behaviour: Behaviour, *, milliseconds: float) -> Behaviour:
     """Do the same, that many milliseconds after the query came in."""
     return replace(behaviour, milliseconds=milliseconds)
+
+
+def then(first: Behaviour, later: Behaviour, *, times: int = 1) -> Behaviour:
+    """
+    Do one thing and later another, which nobody is to keep: DNS rebinding.
+
+    Args:
+        first: For the first queries ...
+        later: ... and for all that follow.
+        times: How many queries of each type are the first ones.
+    """
+    return replace(first, ttl_seconds=0, later=replace(later, ttl_seconds=0), times=times)
 
 
 def truncated(behaviour: Behaviour) -> Behaviour:

@@ -97,8 +97,8 @@ class NameServer:
             if answer:
                 send(answer)
             return
-        behaviour = self._script.behaviour(query.name)
-        trouble = self._trouble(query, behaviour, protocol)
+        behaviour = self._behaviour(query, protocol)
+        trouble = self._trouble(query, behaviour)
         if trouble == SILENCE:
             return
         message = reply(query, behaviour, trouble=trouble)
@@ -113,15 +113,27 @@ class NameServer:
         """Forget a socket."""
         self._open.discard(transport)
 
-    def _trouble(self, query: Query, behaviour: Behaviour, protocol: str) -> str:
-        """Count a query and tell what goes wrong with it, if anything."""
-        name = query.name.to_text(omit_final_dot=True).lower()
+    def _behaviour(self, query: Query, protocol: str) -> Behaviour:
+        """Count a query and look up what to do with it by now."""
+        behaviour, name = self._script.behaviour(query.name), _text(query)
         self._queries[name, query.type, protocol] += 1
+        asked = sum(self._queries[name, query.type, how] for how in ("udp", "tcp"))
+        if behaviour.later is not None and asked > behaviour.times:
+            return behaviour.later
+        return behaviour
+
+    def _trouble(self, query: Query, behaviour: Behaviour) -> str:
+        """Tell what goes wrong with a query, if anything."""
+        name = _text(query)
         before = self._troubled[name]
         if behaviour.trouble and before != behaviour.trouble_times:
             self._troubled[name] += 1
             return behaviour.trouble
         return ""
+
+
+def _text(query: Query) -> str:
+    return query.name.to_text(omit_final_dot=True).lower()
 
 
 class _Udp(asyncio.DatagramProtocol):

@@ -14,10 +14,8 @@ import dns.rrset
 
 from demo.behaviours import Behaviour
 
-__all__ = ["TTL_SECONDS", "Query", "form_error", "read_query", "reply", "write"]
+__all__ = ["Query", "form_error", "read_query", "reply", "write"]
 
-#: Short enough to change the script under a resolver that caches, long enough to be cached.
-TTL_SECONDS = 60
 #: The largest answer over UDP: 512 without EDNS (RFC 1035), else what fits into one packet
 #: on every path (https://www.dnsflagday.net/2020/).
 PLAIN_BYTES, EDNS_BYTES, TCP_BYTES = 512, 1232, 65535
@@ -110,24 +108,23 @@ def _rcode(query: Query, scripted: str) -> dns.rcode.Rcode:
 
 def _fill(message: dns.message.Message, query: Query, behaviour: Behaviour) -> None:
     """Add the chain of aliases and the records at its end, or the SOA that says how long not."""
-    owner = query.name
+    owner, ttl = query.name, behaviour.ttl_seconds
     for target in behaviour.aliases if query.type != "CNAME" else behaviour.aliases[:1]:
-        message.answer.append(_rrset(owner, "CNAME", f"{target.rstrip('.')}."))
+        message.answer.append(_rrset(owner, ttl, "CNAME", f"{target.rstrip('.')}."))
         owner = dns.name.from_text(target)
     wanted = behaviour.records if query.type == "ANY" else {query.type}
     found = {kind: behaviour.records[kind] for kind in wanted if kind in behaviour.records}
     if message.rcode() == dns.rcode.NOERROR:
-        message.answer += [_rrset(owner, kind, *texts) for kind, texts in found.items()]
+        message.answer += [_rrset(owner, ttl, kind, *texts) for kind, texts in found.items()]
     if not found or message.rcode() != dns.rcode.NOERROR:
-        message.authority.append(_soa(owner))
+        message.authority.append(_soa(owner, ttl))
 
 
-def _rrset(owner: dns.name.Name, kind: str, *texts: str) -> dns.rrset.RRset:
-    return dns.rrset.from_text(owner, TTL_SECONDS, "IN", kind, *texts)
+def _rrset(owner: dns.name.Name, ttl: int, kind: str, *texts: str) -> dns.rrset.RRset:
+    return dns.rrset.from_text(owner, ttl, "IN", kind, *texts)
 
 
-def _soa(owner: dns.name.Name) -> dns.rrset.RRset:
+def _soa(owner: dns.name.Name, ttl: int) -> dns.rrset.RRset:
     """Make the record whose presence tells a resolver how long to remember a no (RFC 2308)."""
     zone = dns.name.Name(owner.labels[-2:])
-    timers = f"1 3600 600 86400 {TTL_SECONDS}"
-    return _rrset(zone, "SOA", f"ns.invalid. hostmaster.invalid. {timers}")
+    return _rrset(zone, ttl, "SOA", f"ns.invalid. hostmaster.invalid. 1 3600 600 86400 {ttl}")

@@ -10,6 +10,7 @@ let a name server answer with another address the second time (DNS rebinding).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Self
 
@@ -53,6 +54,10 @@ class Guard:
     def close(self) -> None:
         """Close it."""
         self._resolver.close()
+
+    def counters(self) -> Mapping[str, int]:
+        """Return the questions by name server and what came of them."""
+        return self._resolver.counters()
 
     async def addresses(self, host: str) -> tuple[str, ...]:
         """

@@ -26,6 +26,7 @@ from demo.behaviours import (
     nxdomain,
     silent,
     slow,
+    then,
     truncated,
 )
 from demo.nameserver import NameServer, running_nameserver
@@ -52,6 +53,7 @@ SCRIPT = Script(
         "*.wild.org": answers(A=ADDRESS),
         "listed.wild.org": nodata(),
         "slow.org": slow(answers(A=ADDRESS), milliseconds=300),
+        "then.org": then(answers(A=ADDRESS, AAAA="2001:db8::1"), answers(A="192.0.2.9"), times=2),
         "www.chain.org": alias("b.chain.org", "c.chain.org", A=ADDRESS),
     }
 )
@@ -125,6 +127,17 @@ def test_silence_is_silence(server: NameServer) -> None:
     with pytest.raises(dns.exception.Timeout):
         ask(server, "silent.org")
     assert Counter({("silent.org", "A", "udp"): 1}) == server.queries
+
+
+def test_an_answer_changes(server: NameServer) -> None:
+    """After its first queries of a type a name has another answer, and nobody may keep either."""
+    for expected in (ADDRESS, ADDRESS, "192.0.2.9", "192.0.2.9"):
+        (found,) = ask(server, "then.org").answer
+        assert found.ttl == 0
+        assert [record.to_text() for record in found] == [expected]
+    assert ask(server, "then.org", "AAAA").answer
+    assert ask(server, "then.org", "AAAA", tcp=True).answer
+    assert not ask(server, "then.org", "AAAA").answer
 
 
 def test_trouble_goes_away(server: NameServer) -> None:

@@ -1,0 +1,1 @@
+"""`http`: does a web server answer under the name, and with what?"""
