@@ -15,9 +15,10 @@ from commands.errors import UnknownCommand, UnknownOption
 from commands.host import Host
 from commands.host_program import HostProgram
 from commands.registry import command_named, command_names, make
+from commands.tls import Tls
 
 ROOT = Path(__file__).parents[2]
-OURS: dict[str, type[Command[Any, Any]]] = {"host": Host, "host-program": HostProgram}
+OURS: dict[str, type[Command[Any, Any]]] = {"host": Host, "host-program": HostProgram, "tls": Tls}
 
 
 @pytest.mark.parametrize("name", OURS)
