@@ -8,6 +8,7 @@ CommandError
     BadNameServer           mend the setting
     NoNameServerAnswers     name another, or try again later
     ProgramMissing          install it
+    NoAuthorities           install them, or mend the file that should have them
     RunStopped              what the text says: a command gives up on all domains
 """
 
@@ -38,6 +39,10 @@ class NoNameServerAnswers(CommandError):
 
 class ProgramMissing(CommandError):
     """The program that a command runs is not installed."""
+
+
+class NoAuthorities(CommandError):
+    """There is no certificate authority to hold a certificate against."""
 
 
 class RunStopped(CommandError):

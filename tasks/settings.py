@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         default=5, ge=0, description="How long a file in the inbox must have been left unchanged."
     )
 
+    smtp_url: SecretStr | None = Field(
+        default=None, description="SMTP server that sends e-mail; unset: none is sent."
+    )
+    mail_from: str = Field(default="", description="The sender's address of e-mail.")
+
     @field_validator("nameservers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -16,12 +16,14 @@ from commands.host import Host
 from commands.host_program import HostProgram
 from commands.http.command import Http
 from commands.registry import command_named, command_names, make
+from commands.tls import Tls
 
 ROOT = Path(__file__).parents[2]
 OURS: dict[str, type[Command[Any, Any]]] = {
     "host": Host,
     "host-program": HostProgram,
     "http": Http,
+    "tls": Tls,
 }
 
 

@@ -1,0 +1,1 @@
+"""`tls`, against servers with certificates of every kind."""

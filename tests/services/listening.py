@@ -1,0 +1,107 @@
+"""A TCP server on loopback that does with each connection what a test says, with TLS or without."""
+
+import asyncio
+import contextlib
+import ssl
+import struct
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from socket import SO_LINGER, SOL_SOCKET
+
+__all__ = ["Listener", "closes", "listening", "resets", "says", "silent"]
+
+Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Listener:
+    """Counts the connections, and knows those that are open."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._open: set[asyncio.StreamWriter] = set()
+        #: How many there have been; with TLS, those whose handshake was done.
+        self.connections = 0
+        #: Where it listens on 127.0.0.1.
+        self.port = 0
+
+    async def start(self, context: ssl.SSLContext | None, host: str) -> None:
+        """Listen at a free port."""
+        self._server = await asyncio.start_server(self._serve, host, 0, ssl=context)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Listen no more, and hang up."""
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+        # A closed transport leaves in the next turn of the loop.
+        await asyncio.sleep(0)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._open.add(writer)
+        try:
+            await self._client(reader, writer)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+            self._open.discard(writer)
+
+
+@contextlib.contextmanager
+def listening(
+    client: Client, *, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[Listener]:
+    """
+    Serve in a thread of its own.
+
+    Args:
+        client: Called with each connection; afterwards it is closed.
+        context: For TLS.
+        host: An address of this machine.
+    """
+    listener = Listener(client)
+    loop = asyncio.new_event_loop()
+    # A client that hangs up during the handshake is what tests are about.
+    loop.set_exception_handler(lambda _loop, _context: None)
+    thread = threading.Thread(target=loop.run_forever, name="listener", daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(listener.start(context, host), loop).result()
+    try:
+        yield listener
+    finally:
+        asyncio.run_coroutine_threadsafe(listener.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Say nothing until the other side hangs up."""
+    while await reader.read(65_536):
+        pass
+
+
+async def closes(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Hang up at the first word."""
+    await reader.read(1)
+
+
+async def resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Reset the connection at the first word."""
+    await reader.read(1)
+    # On, and for no time: what is closed then is reset.
+    writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def says(*pieces: bytes) -> Client:
+    """Say the same to everybody, whatever they say first."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+
+    return client
