@@ -8,6 +8,7 @@ CommandError
     BadNameServer           mend the setting
     NoNameServerAnswers     name another, or try again later
     ProgramMissing          install it
+    ServersUnknown          name them, or try again later
     RunStopped              what the text says: a command gives up on all domains
 """
 
@@ -38,6 +39,10 @@ class NoNameServerAnswers(CommandError):
 
 class ProgramMissing(CommandError):
     """The program that a command runs is not installed."""
+
+
+class ServersUnknown(CommandError):
+    """The list that says which server knows about which domains cannot be had."""
 
 
 class RunStopped(CommandError):

@@ -14,10 +14,11 @@ from commands.environment import Environment
 from commands.errors import UnknownCommand, UnknownOption
 from commands.host import Host
 from commands.host_program import HostProgram
+from commands.rdap import Rdap
 from commands.registry import command_named, command_names, make
 
 ROOT = Path(__file__).parents[2]
-OURS: dict[str, type[Command[Any, Any]]] = {"host": Host, "host-program": HostProgram}
+OURS: dict[str, type[Command[Any, Any]]] = {"host": Host, "host-program": HostProgram, "rdap": Rdap}
 
 
 @pytest.mark.parametrize("name", OURS)
