@@ -20,6 +20,7 @@ from demo.behaviours import answers
 from demo.nameserver import NameServer, running_nameserver
 from demo.script import Script
 from tests.commands.registering import RecordedTurns, ask, surroundings
+from tests.commands.test_leaks import in_use, settles
 from tests.services.registry import CUT, SILENCE, Registry, Reply, running_registry
 
 HOST = "rdap.registry.test"
@@ -363,3 +364,14 @@ def test_all_batches_of_a_process_keep_the_pace(registry: Registry, nameserver: 
     ask([f"name{n}.com" for n in range(10)], environment, options)
     seconds = (datetime.now(UTC) - began).total_seconds()
     assert len(registry.requests) == 10 <= 1 + 20 * seconds
+
+
+def test_batches_leave_no_connection_open(registry: Registry, nameserver: NameServer) -> None:
+    """After many batches there are no more threads and open files than before."""
+    registry.say("/domain/a.com", Reply(body=FULL))
+    for _ in range(3):
+        one("a.com", registry, nameserver)
+    before = in_use()
+    for _ in range(100):
+        one("a.com", registry, nameserver)
+    assert settles(before), (before, in_use())
