@@ -63,6 +63,8 @@ class Command(ABC, Generic[Execution, Output]):
     good: ClassVar[frozenset[str]]
     #: The statuses that say more about the way than about the domain. They get a second pass.
     unsure: ClassVar[frozenset[str]] = frozenset()
+    #: Fields of the answer that change without meaning, e.g. a TTL: not told as a change.
+    volatile: ClassVar[frozenset[str]] = frozenset()
     #: Executions of one batch under way at once.
     in_flight: ClassVar[int] = 100
     #: How long one execution may take, and what is done about what it raises.

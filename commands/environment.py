@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from commands.turns import LOCAL_TURNS, Turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +22,7 @@ class Environment:
     allow_private_addresses: bool = False
     #: Whether this is the late second look at names that were unsure in the first.
     second_pass: bool = False
+    #: Whose turn it is to ask a server that is asked slowly; by default this process's own affair.
+    turns: Turns = LOCAL_TURNS
+    #: Where downloads are kept that many batches need; None keeps them in the process only.
+    cache_folder: Path | None = None

@@ -9,6 +9,7 @@ CommandError
     NoNameServerAnswers     name another, or try again later
     ProgramMissing          install it
     NoAuthorities           install them, or mend the file that should have them
+    ServersUnknown          name them, or try again later
     RunStopped              what the text says: a command gives up on all domains
 """
 
@@ -43,6 +44,10 @@ class ProgramMissing(CommandError):
 
 class NoAuthorities(CommandError):
     """There is no certificate authority to hold a certificate against."""
+
+
+class ServersUnknown(CommandError):
+    """The list that says which server knows about which domains cannot be had."""
 
 
 class RunStopped(CommandError):

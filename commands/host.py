@@ -40,6 +40,7 @@ class Host(Command[str, Lookup]):
     statuses = STATUSES
     good = frozenset({"resolves"})
     unsure = UNSURE
+    volatile = frozenset({"ttl"})
     in_flight = 40
     #: Each question is bounded by itself; a name may wait long for its server's next free slot.
     handling = Handling(timeout_seconds=None)

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, and_, func, select
 
 from database.bulk import insert_rows
 from database.engine import reading, transaction
-from database.tables import counters, domains, results, runs
+from database.tables import changes, counters, domains, results, runs
 
 #: A later attempt replaces what an unsure first one left; a final row stays as it is.
 _REPLACE = (
@@ -21,7 +21,8 @@ _REPLACE = (
         f"{name} = excluded.{name}"
         for name in ("status", "answer", "error", "attempts", "decided_by", "latency_ms")
     )
-    + ", checked_at = excluded.checked_at, final = excluded.final WHERE NOT results.final"
+    + ", checked_at = excluded.checked_at, final = excluded.final"
+    + ", fingerprint = excluded.fingerprint WHERE NOT results.final"
 )
 #: `json.dumps` with options would make an encoder for every row.
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
@@ -37,6 +38,7 @@ COLUMNS = (
     "latency_ms",
     "checked_at",
     "final",
+    "fingerprint",
 )
 #: The columns of a result file, in its order.
 FILE_COLUMNS = (
@@ -49,6 +51,8 @@ FILE_COLUMNS = (
     "decided_by",
     "latency_ms",
     "checked_at",
+    # Since the previous run of the list: ``new``, ``status``, ``answer``, or none.
+    "change",
 )
 
 
@@ -66,7 +70,7 @@ def save_results(
         engine: The database.
         run: The run's number.
         check: The check's name.
-        rows: (n, 10) in the order of `COLUMNS`; `answer` as an object, `checked_at` in seconds
+        rows: (n, 11) in the order of `COLUMNS`; `answer` as an object, `checked_at` in seconds
             since the epoch. A row that is final already is left as it is.
         counts: What to add to the check's counters.
     """
@@ -131,12 +135,14 @@ def result_rows(engine: Engine, run: int, rows_at_once: int) -> Iterator[list[tu
     Yield a run's results in the order of the uploaded file, in chunks.
 
     Yields:
-        Rows (<= rows_at_once, 9) in the order of `FILE_COLUMNS`.
+        Rows (<= rows_at_once, 10) in the order of `FILE_COLUMNS`.
     """
-    columns = [results.c[name] for name in FILE_COLUMNS[1:]]
+    columns = [results.c[name] for name in FILE_COLUMNS[1:-1]]
+    change = and_(*(changes.c[key] == results.c[key] for key in ("run", "check", "slot", "name")))
     of_list = select(runs.c.list_id).where(runs.c.number == run).scalar_subquery()
     statement = (
-        select(results.c.name, *columns)
+        select(results.c.name, *columns, changes.c.change)
+        .select_from(results)
         .join(
             domains,
             and_(
@@ -145,6 +151,7 @@ def result_rows(engine: Engine, run: int, rows_at_once: int) -> Iterator[list[tu
                 domains.c.name == results.c.name,
             ),
         )
+        .outerjoin(changes, change)
         .where(results.c.run == run)
         .order_by(domains.c.line, domains.c.name, results.c.check)
         .execution_options(yield_per=rows_at_once)
@@ -155,12 +162,12 @@ def result_rows(engine: Engine, run: int, rows_at_once: int) -> Iterator[list[tu
 
 
 def _as_stored(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    slot, name, status, answer, error, attempts, decided_by, latency, checked_at, final = row
+    slot, name, status, answer, error, attempts, decided_by, latency, checked_at, *rest = row
     text = None if answer is None else _storable(_as_json(answer))
     error = None if error is None else _storable(error)
     # Naive UTC text: SQLite keeps it as it is, and PostgreSQL's session is set to UTC.
     moment = datetime.fromtimestamp(checked_at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return slot, name, status, text, error, attempts, decided_by, round(latency, 3), moment, final
+    return slot, name, status, text, error, attempts, decided_by, round(latency, 3), moment, *rest
 
 
 def _storable(text: str) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     Float,
     ForeignKey,
     Index,
@@ -104,6 +105,8 @@ runs = Table(
     Column("started_at", DateTime(timezone=True), nullable=False, default=now),
     #: None until every domain has a final result in every check.
     Column("ended_at", DateTime(timezone=True)),
+    #: The number of the run that it was compared with; None where there was none, or not yet.
+    Column("previous", Key),
 )
 
 results = Table(
@@ -123,6 +126,9 @@ results = Table(
     Column("checked_at", DateTime(timezone=True), nullable=False),
     #: False while the name waits for its second pass.
     Column("final", Boolean, nullable=False),
+    #: Of the answer, but for what changes without meaning; None where there is no answer, and in
+    #: rows from before there were fingerprints.
+    Column("fingerprint", BigInteger),
     **CLUSTERED,
 )
 Index(
@@ -145,5 +151,31 @@ counters = Table(
     #: What is counted, e.g. ``127.0.0.1:53 answered``.
     Column("key", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),
+    **CLUSTERED,
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    #: The later run; `runs.previous` is the earlier one.
+    Column("run", Key, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
+    Column("check", String(64), primary_key=True),
+    Column("slot", BigInteger, primary_key=True),
+    Column("name", Name, primary_key=True),
+    #: ``new``, ``gone``, ``status`` or ``answer``.
+    Column("change", String(8), nullable=False),
+    #: None where the domain had no result in the check.
+    Column("before_status", String(32)),
+    Column("after_status", String(32)),
+    **CLUSTERED,
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    #: What has a pace, e.g. a server's name.
+    Column("key", Text, primary_key=True),
+    #: When it may be asked next, in seconds since the epoch by the database's clock.
+    Column("next_at", Double, nullable=False),
     **CLUSTERED,
 )

@@ -12,19 +12,20 @@ from prefect.logging import get_run_logger
 from prefect.tasks import Task, exponential_backoff
 
 from commands.command import Command
-from commands.errors import NoNameServerAnswers
+from commands.errors import NoNameServerAnswers, ServersUnknown
 from commands.execution import Finished
 from commands.registry import make
 from database.batches import pending_names
 from database.engine import open_database
 from database.errors import DatabaseUnreachable
+from database.fingerprint import answer_fingerprint
 from database.results import save_results
 from tasks.batch import Batch
 from tasks.chunks import Chunks
 from tasks.settings import Settings
 
 #: What passes by itself: a database or a network that is away for a while.
-TRANSIENT = (DatabaseUnreachable, NoNameServerAnswers)
+TRANSIENT = (DatabaseUnreachable, NoNameServerAnswers, ServersUnknown)
 #: Waits of 2, 4, 8, 16 and 32 s, with jitter: a service's restart takes less than a minute.
 RETRIES = 5
 
@@ -96,4 +97,5 @@ def _row(told: Batch, command: Command[Any, Any], slot: int, finished: Finished)
         finished.latency_ms,
         finished.finished_at,
         told.second_pass or outcome.status not in command.unsure,
+        answer_fingerprint(outcome.answer, command.volatile),
     )

@@ -31,6 +31,7 @@ _SCHEMA = pa.schema(
         ("decided_by", pa.string()),
         ("latency_ms", pa.float64()),
         ("checked_at", pa.timestamp("us", tz="UTC")),
+        ("change", pa.string()),
     ]
 )
 _ANSWER = FILE_COLUMNS.index("answer")
@@ -102,7 +103,7 @@ def _whole_or_not(path: Path) -> Iterator[Path]:
 
 
 def _dated(rows: Rows) -> Rows:
-    return [(*row[:_CHECKED_AT], _utc(row[_CHECKED_AT])) for row in rows]
+    return [(*row[:_CHECKED_AT], _utc(row[_CHECKED_AT]), *row[_CHECKED_AT + 1 :]) for row in rows]
 
 
 def _utc(moment: datetime) -> datetime:

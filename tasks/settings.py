@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from commands.environment import Environment
 from tasks.errors import InputError
+from tasks.turns import shared_turns
 
 
 class Settings(BaseSettings):
@@ -118,4 +119,6 @@ class Settings(BaseSettings):
             dns_queries_per_second=self.dns_queries_per_second,
             allow_private_addresses=self.allow_private_addresses,
             second_pass=second_pass,
+            turns=shared_turns(self.database),
+            cache_folder=self.home.expanduser().resolve() / "cache",
         )

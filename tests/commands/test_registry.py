@@ -15,6 +15,7 @@ from commands.errors import UnknownCommand, UnknownOption
 from commands.host import Host
 from commands.host_program import HostProgram
 from commands.http.command import Http
+from commands.rdap import Rdap
 from commands.registry import command_named, command_names, make
 from commands.tls import Tls
 
@@ -23,6 +24,7 @@ OURS: dict[str, type[Command[Any, Any]]] = {
     "host": Host,
     "host-program": HostProgram,
     "http": Http,
+    "rdap": Rdap,
     "tls": Tls,
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from database.batches import Stage
+from database.fingerprint import answer_fingerprint
 from database.lists import ListWriter
 from database.results import result_rows
 from database.runs import open_run, use_list
@@ -44,7 +45,7 @@ def make_stage(engine: Engine, domains: Sequence[Key], *, check: str = "host") -
 
 def result(key: Key, **different: Any) -> tuple[Any, ...]:
     """Make a row for `save_results`; by default a final one."""
-    values = {
+    values: dict[str, Any] = {
         "slot": key[0],
         "name": key[1],
         "status": "resolves",
@@ -56,10 +57,12 @@ def result(key: Key, **different: Any) -> tuple[Any, ...]:
         "checked_at": CHECKED_AT,
         "final": True,
     }
-    return tuple((values | different).values())
+    values |= different
+    values.setdefault("fingerprint", answer_fingerprint(values["answer"], frozenset()))
+    return tuple(values.values())
 
 
 def stored(engine: Engine, run: int, *, rows_at_once: int = 1000) -> list[tuple[Any, ...]]:
-    """List all results of a run, as for the result file but for the time."""
+    """List all results of a run, as for the result file but for the time and what changed."""
     chunks: Iterable[list[tuple[Any, ...]]] = result_rows(engine, run, rows_at_once)
-    return [row[:-1] for chunk in chunks for row in chunk]
+    return [row[:-2] for chunk in chunks for row in chunk]

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from database.batches import Range, Stage, pending_count, pending_names, pending_ranges
+from database.comparison import change_counts
 from database.engine import open_database, reading
 from database.results import counter_values, examples, save_results, slowest, status_counts
 from tests.database.rows import keys, make_stage, result, stored
@@ -122,6 +123,7 @@ REPORTS: dict[str, Callable[[Engine, int], object]] = {
     "slowest": lambda engine, run: slowest(engine, run, "host", 5),
     "examples": lambda engine, run: examples(engine, run, "host", "resolves", 5),
     "result_rows": stored,
+    "change_counts": change_counts,
 }
 
 

@@ -48,7 +48,7 @@ def test_the_first_final_result_stays(
     for values in written:
         save_results(engine, stage.run, stage.check, [result(KEY, **values)])
     slot_name_and_more = result(KEY, **written[kept])
-    _, name, status, answer, error, attempts, decided_by, latency, _, _ = slot_name_and_more
+    _, name, status, answer, error, attempts, decided_by, latency, _, _, _ = slot_name_and_more
     text = None if answer is None else json.dumps(answer)
     expected = (name, stage.check, status, text, error, attempts, decided_by, latency)
     assert stored(engine, stage.run) == [expected]
@@ -72,7 +72,7 @@ def test_times_come_back(engine: Engine) -> None:
     """The moment of a result is kept to the microsecond, in UTC."""
     stage = make_stage(engine, [KEY])
     save_results(engine, stage.run, stage.check, [result(KEY)])
-    moment = next(iter(result_rows(engine, stage.run, 10)))[0][-1]
+    moment = next(iter(result_rows(engine, stage.run, 10)))[0][-2]
     assert moment.replace(tzinfo=UTC) == datetime.fromtimestamp(CHECKED_AT, UTC)
 
 

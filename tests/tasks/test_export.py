@@ -57,6 +57,7 @@ def expected() -> list[dict[str, Any]]:
         "decided_by": "127.0.0.1:53",
         "latency_ms": 1.5,
         "checked_at": CHECKED,
+        "change": None,
     }
     rows = [
         {"domain": name, "check": check, **address}

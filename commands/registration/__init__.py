@@ -1,0 +1,1 @@
+"""Who knows whether a domain is registered, and what their answers say."""
