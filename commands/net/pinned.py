@@ -9,12 +9,14 @@ name. A connection that is kept open is not resolved again: it stays where it is
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import Iterable
 from functools import cache
 
 import httpcore
 import httpx
 
+from commands.net.connection import CheckedNetwork
 from commands.net.guard import Guard
 
 #: To one server and to all of them together; the pace of a server is somebody else's affair.
@@ -22,12 +24,11 @@ LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepali
 
 
 class PinnedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to the addresses that a guard gives, one after the other."""
+    """Connects to the addresses that a guard gives."""
 
     def __init__(self, guard: Guard) -> None:
         """Take an open guard."""
         self._guard = guard
-        self._network = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -43,18 +44,13 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         Raises:
             NoAddress: The host has none.
             AddressBlocked: The host has one that may not be connected to.
-            httpcore.ConnectError: None of its addresses accepts; the last one's words.
+            httpcore.ConnectError: None of its addresses accepts.
             httpcore.ConnectTimeout: Likewise.
         """
-        failure: Exception | None = None
-        for address in await self._guard.addresses(host):
-            try:
-                return await self._network.connect_tcp(
-                    address, port, timeout, local_address, socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure or httpcore.ConnectError(f"{host} has no address")
+        addresses = await self._guard.addresses(host)
+        # Not bounded: it serves many answers, each of which is.
+        network = CheckedNetwork(addresses, most_bytes=sys.maxsize)
+        return await network.connect_tcp(host, port, timeout, local_address, socket_options)
 
 
 class PinnedTransport(httpx.AsyncHTTPTransport):

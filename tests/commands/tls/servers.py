@@ -215,5 +215,5 @@ def serving(chain: Chain, *, host: str = "127.0.0.1") -> Iterator[Listener]:
 
 def look(environment: Environment, port: int, host: str = HOST, **options: object) -> Outcome:
     """Check one host."""
-    checked = check([host], environment, command="tls", port=port, **options)
+    checked = check([host], environment, command="tls", options={"port": port, **options})
     return checked.outcomes[host]

@@ -160,7 +160,7 @@ def test_without_authorities_there_is_no_verdict(
     empty = tmp_path / "empty.pem"
     empty.write_text("nothing in here\n")
     with pytest.raises(NoAuthorities, match=r"empty\.pem"):
-        check([HOST], environment, command="tls", ca_file=str(empty))
+        check([HOST], environment, command="tls", options={"ca_file": str(empty)})
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
     with pytest.raises(NoAuthorities, match="ca-certificates"):
@@ -180,4 +180,4 @@ def test_without_authorities_there_is_no_verdict(
 def test_wrong_options_are_refused(environment: Environment, option: str, value: object) -> None:
     """An option that cannot be is named before anything is asked."""
     with pytest.raises(UnknownOption, match=f"'{option}'"):
-        check([HOST], environment, command="tls", **{option: value})
+        check([HOST], environment, command="tls", options={option: value})

@@ -163,9 +163,8 @@ def test_failures_leave_no_garbage(
     gc.disable()
     try:
         with listening.listening(client, context=context) as server:
-            check(
-                [f"{n}.example.com" for n in range(5)], environment, command="tls", port=server.port
-            )
+            names = [f"{n}.example.com" for n in range(5)]
+            check(names, environment, command="tls", options={"port": server.port})
         kept = [one for one in gc.get_objects() if isinstance(one, SSLProtocol)]
     finally:
         gc.enable()
