@@ -11,6 +11,7 @@ from tasks.batch import MOST_UNDER_WAY
 from tasks.checks import check_all
 from tasks.lists import load_list
 from tasks.nodes import CheckParameter
+from tasks.notices import NotifyParameter, tell
 from tasks.overlap import Overlap, Skipped, take_turn
 from tasks.run import EXPECTED, begin, final_state, finish, refused
 from tasks.runner import batches_to
@@ -34,6 +35,7 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
     column: str = "",
     fail_above: float = 1.0,
     overlap: Overlap = "run",
+    notify: list[NotifyParameter] = [],  # noqa: B006 - see above
 ) -> Any:
     """
     Load a list, check every domain of it, report.
@@ -57,21 +59,25 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
             0.05 is one in twenty, 1 never.
         overlap: What this run does while an earlier run of the same list is under way: `run`
             beside it, `wait` for its end, or `skip`.
+        notify: Who is told how it ended, each as JSON: `"mailto:ann@example.org"`, a block
+            (`"block:slack-webhook/ours"`), a URL of Apprise's, or `{"to": …, "on": ["changed",
+            "failed"], "template": …}`.
 
     Returns:
         The final state; its message is one sentence: the result, or what to mend.
     """
     request = Request(file=file, domains=domains, format=format, column=column)
     try:
-        with begin(request, checks, out) as job:
+        with begin(request, checks, out, notify) as job:
             stored = load_list(job.run, job.source, job.settings)
             take_turn(job.run, stored, overlap, job.settings)
             with batches_to(work_queue, job.settings) as submit:
                 check_all(job.run, stored, job.plan, job.settings, submit)
-            summary = finish(job, stored)
-        return final_state(summary, fail_above)
+            state = final_state(finish(job, stored), fail_above)
     except Skipped as reason:
         return Completed(name="Skipped", message=str(reason))
     except EXPECTED as error:
         get_run_logger().error("%s", error)
-        return Failed(name="Refused" if refused(error) else "Failed", message=str(error))
+        state = Failed(name="Refused" if refused(error) else "Failed", message=str(error))
+    tell(notify, state)
+    return state

@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from database.comparison import Change
 from tasks.summary import CheckSummary, RunSummary
 
 LEDGER = ("lines", "blank", "comment", "names", "invalid", "duplicate", "unique")
+#: Characters of an answer in a table.
+MAX_CELL = 120
 #: What Markdown or HTML would take for markup; names and errors come from strangers. With the last
 #: three, what looks like an address becomes no link.
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&:.@])")
@@ -48,6 +51,7 @@ def text_report(summary: RunSummary) -> str:
         lines += ["", f"{check.name}  (answered {_share(check)})"]
         lines += [f"  {status:<10}{n:>12,}" for status, n in check.statuses.items()]
         lines += [f"  {key}: {n:,}" for key, n in check.counters.items()]
+        lines += [f"  since the previous run, {k}: {n:,}" for k, n in check.changes.items()]
     unique = ledger["unique"]
     lines += ["", f"{unique:,} domains in {summary.seconds:,.1f} s. Results: {summary.file}"]
     return "\n".join(printable(line) for line in lines)
@@ -75,6 +79,13 @@ def _check_parts(check: CheckSummary) -> Iterable[str]:
     yield f"## {_plain(check.name)}"
     yield f"Answered: {_share(check)}"
     yield _table(("status", "domains"), [[s, f"{n:,}"] for s, n in check.statuses.items()])
+    if check.changes:
+        yield "### Changed since the previous run"
+        yield _table(("change", "domains"), [[k, f"{n:,}"] for k, n in check.changes.items()])
+        yield _table(
+            ("change", "domain", "before", "now"),
+            [_change(kind, one) for kind, found in check.changed.items() for one in found],
+        )
     if check.counters:
         yield "### Asked"
         yield _table(
@@ -91,6 +102,13 @@ def _check_parts(check: CheckSummary) -> Iterable[str]:
         yield _table(
             ("domain", "why"), [[_plain(name), _plain(error or "")] for name, error in rows]
         )
+
+
+def _change(kind: str, change: Change) -> list[str]:
+    before, after = change.before_status or "", change.after_status or ""
+    if kind == "answer":
+        before, after = change.before_answer or "", change.after_answer or ""
+    return [kind, _plain(change.name), _plain(before[:MAX_CELL]), _plain(after[:MAX_CELL])]
 
 
 def _share(check: CheckSummary) -> str:

@@ -24,6 +24,7 @@ from commands.command import Command
 from commands.errors import CommandError
 from commands.loop import submit
 from commands.registry import make
+from database.comparison import compare
 from database.engine import open_database
 from database.errors import DatabaseError, ListMissing
 from database.lists import StoredList, latest_list
@@ -33,6 +34,7 @@ from tasks.chunks import cancel_batches
 from tasks.errors import BatchesFailed, InputError, OutputError
 from tasks.export import check_result_file, write_result_file
 from tasks.load import LoadError, TemporaryDirectoryFull
+from tasks.notify import parse_entries
 from tasks.plan import Plan, make_plan
 from tasks.report import markdown_report
 from tasks.settings import Settings
@@ -67,7 +69,9 @@ class Job:
 
 
 @contextmanager
-def begin(request: Request, checks: Sequence[Any], out: str) -> Iterator[Job]:
+def begin(
+    request: Request, checks: Sequence[Any], out: str, notify: Sequence[Any] = ()
+) -> Iterator[Job]:
     """
     Look at everything that could be wrong with a request, then open its run.
 
@@ -80,6 +84,7 @@ def begin(request: Request, checks: Sequence[Any], out: str) -> Iterator[Job]:
     began = time.monotonic()
     settings = Settings()
     plan = make_plan(checks)
+    parse_entries(notify, settings)
     result_file = Path(out) if out else settings.home / "results" / f"{flow_run.id}.csv"
     check_result_file(result_file)
     engine = open_database(settings.database)
@@ -123,13 +128,14 @@ def final_state(summary: RunSummary, fail_above: float) -> State[Any]:
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, **PATIENT)
 def finish(job: Job, stored: StoredList) -> RunSummary:
     """
-    Write the result file and the report, and close the run.
+    Compare with the previous run, write the result file and the report, and close the run.
 
     Raises:
         OutputError: The result file cannot be written.
         LedgerBroken: The results do not add up.
     """
     engine = open_database(job.settings.database)
+    compare(engine, job.run.number)
     seconds = time.monotonic() - job.began
     summary = summarize(engine, job.run, stored, job.plan, seconds=seconds, file=str(job.out))
     write_result_file(engine, job.run.number, job.out)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from database.comparison import KINDS, Change, change_counts, change_examples, previous_run
 from database.lists import StoredList, rejected_sample
 from database.results import counter_values, examples, slowest, status_counts
 from database.runs import StoredRun
@@ -31,6 +33,10 @@ class CheckSummary:
     slowest: list[tuple[str, str, float]]
     #: Status other than good -> rows of name, error.
     examples: dict[str, list[tuple[str, str | None]]]
+    #: Kind of change since the previous run -> domains; empty where nothing changed.
+    changes: dict[str, int]
+    #: Kind of change -> the first domains.
+    changed: dict[str, list[Change]]
 
     @property
     def looked_at(self) -> int:
@@ -55,6 +61,13 @@ class RunSummary:
     seconds: float
     #: The result file.
     file: str
+    #: The number of the run that this one was compared with; None where there is none.
+    previous: int | None
+
+    @property
+    def changes(self) -> int:
+        """How many results are other ones than in the previous run, in all checks."""
+        return sum(sum(check.changes.values()) for check in self.checks)
 
     @property
     def unknown(self) -> int:
@@ -69,7 +82,8 @@ class RunSummary:
             for check in self.checks
         ]
         begin = f"Completed with {self.unknown:,} unknown. " if self.unknown else ""
-        return f"{begin}{self.stored.ledger['unique']:,} domains. " + "; ".join(parts)
+        end = f". {self.changes:,} changed" if self.previous is not None else ""
+        return f"{begin}{self.stored.ledger['unique']:,} domains. " + "; ".join(parts) + end
 
 
 def summarize(
@@ -88,12 +102,17 @@ def summarize(
         LedgerBroken: A domain has no result in a check, or more than one.
     """
     counts = status_counts(engine, run.number)
+    changes = change_counts(engine, run.number)
     summary = RunSummary(
         stored=stored,
-        checks=[_check(engine, run, check, counts.get(check.name, {})) for check in plan],
+        checks=[
+            _check(engine, run, check, counts.get(check.name, {}), changes.get(check.name, {}))
+            for check in plan
+        ],
         rejected=rejected_sample(engine, stored.id, EXAMPLES),
         seconds=seconds,
         file=file,
+        previous=previous_run(engine, run.number),
     )
     for check in summary.checks:
         _balance(check, stored.ledger["unique"])
@@ -111,7 +130,13 @@ def _balance(check: CheckSummary, unique: int) -> None:
         raise LedgerBroken(message)
 
 
-def _check(engine: Engine, run: StoredRun, check: Check, counts: dict[str, int]) -> CheckSummary:
+def _check(
+    engine: Engine,
+    run: StoredRun,
+    check: Check,
+    counts: Mapping[str, int],
+    changes: Mapping[str, int],
+) -> CheckSummary:
     name, command = check.name, check.command
     statuses = {status: counts.get(status, 0) for status in check.statuses}
     return CheckSummary(
@@ -124,5 +149,11 @@ def _check(engine: Engine, run: StoredRun, check: Check, counts: dict[str, int])
             status: examples(engine, run.number, name, status, EXAMPLES)
             for status, count in statuses.items()
             if count and status not in command.good and status != SKIPPED
+        },
+        changes={kind: changes[kind] for kind in KINDS if changes.get(kind)},
+        changed={
+            kind: change_examples(engine, run.number, name, kind, EXAMPLES)
+            for kind in KINDS
+            if changes.get(kind)
         },
     )
