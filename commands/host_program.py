@@ -19,10 +19,11 @@ from typing import Any, Self
 
 from commands.command import Command, Outcome
 from commands.dns.address import DEFAULT_PORT, host_and_port, name_servers
+from commands.dns.asking import UNANSWERED
 from commands.environment import Environment
 from commands.errors import ProgramMissing
 from commands.handling import Handling
-from commands.host import STATUSES, UNSURE
+from commands.host import STATUSES
 
 #: Seconds that the program waits for a reply, and how often it asks again.
 WAIT_SECONDS = {False: "2", True: "5"}
@@ -50,7 +51,7 @@ class HostProgram(Command[tuple[str, ...], Printed]):
     name = "host-program"
     statuses = STATUSES
     good = frozenset({"resolves"})
-    unsure = UNSURE
+    unsure = frozenset(UNANSWERED)
     in_flight = 32
     handling = Handling(timeout_seconds=30.0)
 

@@ -118,7 +118,8 @@ class NameServer:
         name = query.name.to_text(omit_final_dot=True).lower()
         self._queries[name, query.type, protocol] += 1
         before = self._troubled[name]
-        if behaviour.trouble and before != behaviour.trouble_times:
+        meant = not behaviour.trouble_types or query.type in behaviour.trouble_types
+        if behaviour.trouble and meant and before != behaviour.trouble_times:
             self._troubled[name] += 1
             return behaviour.trouble
         return ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from commands import execution
 from commands.command import Outcome
@@ -43,13 +44,24 @@ class Checked:
         return questions
 
 
-def check(names: Iterable[str], environment: Environment, *, command: str = "host") -> Checked:
+def check(
+    names: Iterable[str],
+    environment: Environment,
+    *,
+    command: str = "host",
+    options: Mapping[str, Any] | None = None,
+) -> Checked:
     """Run one batch to its end, from a thread that is not the loop's."""
-    return submit(run_batch(names, environment, command=command)).result(SECONDS)
+    batch = run_batch(names, environment, command=command, options=options)
+    return submit(batch).result(SECONDS)
 
 
 async def run_batch(
-    names: Iterable[str], environment: Environment, *, command: str = "host"
+    names: Iterable[str],
+    environment: Environment,
+    *,
+    command: str = "host",
+    options: Mapping[str, Any] | None = None,
 ) -> Checked:
     """Run one batch in the running loop."""
     outcomes: dict[str, Outcome] = {}
@@ -58,7 +70,7 @@ async def run_batch(
         assert one.payload not in outcomes
         outcomes[one.payload] = one.outcome
 
-    made = make(command, {}, environment)
+    made = make(command, options or {}, environment)
     async with made:
         await execution.run(made, names, finished)
     return Checked(outcomes=outcomes, counters=dict(made.counters()))

@@ -14,10 +14,19 @@ from commands.environment import Environment
 from commands.errors import UnknownCommand, UnknownOption
 from commands.host import Host
 from commands.host_program import HostProgram
+from commands.mx import Mx
+from commands.ns import Ns
 from commands.registry import command_named, command_names, make
+from commands.txt import Txt
 
 ROOT = Path(__file__).parents[2]
-OURS: dict[str, type[Command[Any, Any]]] = {"host": Host, "host-program": HostProgram}
+OURS: dict[str, type[Command[Any, Any]]] = {
+    "host": Host,
+    "host-program": HostProgram,
+    "mx": Mx,
+    "ns": Ns,
+    "txt": Txt,
+}
 
 
 @pytest.mark.parametrize("name", OURS)
