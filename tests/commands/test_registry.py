@@ -16,6 +16,7 @@ from commands.host import Host
 from commands.host_program import HostProgram
 from commands.mx import Mx
 from commands.ns import Ns
+from commands.program import Program
 from commands.registry import command_named, command_names, make
 from commands.txt import Txt
 
@@ -25,8 +26,11 @@ OURS: dict[str, type[Command[Any, Any]]] = {
     "host-program": HostProgram,
     "mx": Mx,
     "ns": Ns,
+    "program": Program,
     "txt": Txt,
 }
+#: The options without which a command cannot be made.
+NEEDED = {"program": {"argv": ["true", "{name}"]}}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -63,7 +67,7 @@ def test_an_unknown_command_lists_the_known(name: str) -> None:
 def test_an_unknown_option_is_named(name: str, option: str) -> None:
     """An option that the command does not have is refused, with the command's name and its own."""
     with pytest.raises(UnknownOption) as caught:
-        make(name, {option: 1}, Environment())
+        make(name, {**NEEDED.get(name, {}), option: 1}, Environment())
     message = str(caught.value)
     assert f"'{name}'" in message
     assert f"'{option}'" in message
