@@ -9,24 +9,24 @@ read.
 
 from __future__ import annotations
 
-import asyncio
 import re
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 from commands.command import Command, Outcome
 from commands.dns.address import DEFAULT_PORT, host_and_port, name_servers
+from commands.dns.asking import UNANSWERED
 from commands.environment import Environment
-from commands.errors import ProgramMissing
 from commands.handling import Handling
-from commands.host import STATUSES, UNSURE
+from commands.host import STATUSES
+from commands.programs import process
 
 #: Seconds that the program waits for a reply, and how often it asks again.
 WAIT_SECONDS = {False: "2", True: "5"}
 REPEATS = "1"
+#: More than it makes of the longest DNS message, with some 4,000 addresses.
+MAX_OUTPUT_BYTES = 1024 * 1024
 
 _ADDRESS = re.compile(r"has (?:IPv6 )?address (\S+)")
 _ALIAS = re.compile(r"is an alias for (\S+)\.")
@@ -50,9 +50,9 @@ class HostProgram(Command[tuple[str, ...], Printed]):
     name = "host-program"
     statuses = STATUSES
     good = frozenset({"resolves"})
-    unsure = UNSURE
+    unsure = frozenset(UNANSWERED)
     in_flight = 32
-    handling = Handling(timeout_seconds=30.0)
+    handling = Handling(timeout_seconds=30.0, reactions=process.REACTIONS)
 
     def __init__(self, options: Mapping[str, Any], environment: Environment) -> None:
         """Check the options."""
@@ -63,11 +63,7 @@ class HostProgram(Command[tuple[str, ...], Printed]):
 
     async def __aenter__(self) -> Self:
         """Find the program, and the server that it shall ask; without one it takes the system's."""
-        program = shutil.which("host")
-        if program is None:
-            message = "the program 'host' is not installed; on Debian: apt-get install bind9-host"
-            raise ProgramMissing(message)
-        self._program = program
+        self._program = process.find("host", package="bind9-host")
         if self.environment.nameservers:
             servers = name_servers(self.environment.nameservers)
             server, self._port = host_and_port(servers[self.environment.second_pass % len(servers)])
@@ -131,20 +127,6 @@ def _failure(text: str) -> tuple[str, str | None]:
 
 
 async def _printed(arguments: tuple[str, ...], record_type: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        arguments[0],
-        "-t",
-        record_type,
-        *arguments[1:],
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        stdout, _ = await process.communicate()
-    except asyncio.CancelledError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        raise
-    return stdout.decode(errors="replace")
+    run = (arguments[0], "-t", record_type, *arguments[1:])
+    ended = await process.run(run, max_output_bytes=MAX_OUTPUT_BYTES)
+    return ended.output.decode(errors="replace")

@@ -50,6 +50,8 @@ class Behaviour:
     trouble: str = ""
     #: … so many times over all types and protocols; -1 is for ever.
     trouble_times: int = 0
+    #: The record types that have this trouble; empty for all.
+    trouble_types: frozenset[str] = frozenset()
     #: Over UDP only a header that says "truncated", so that the client comes back over TCP.
     truncated: bool = False
     #: How long to think before an answer, in milliseconds.
@@ -88,15 +90,20 @@ def nxdomain(*aliases: str) -> Behaviour:
     return Behaviour(rcode="NXDOMAIN", aliases=aliases)
 
 
-def fails(rcode: str, *, times: int = -1) -> Behaviour:
+def fails(
+    rcode: str, *, times: int = -1, types: tuple[str, ...] = (), then: Behaviour | None = None
+) -> Behaviour:
     """
     Answer with an error.
 
     Args:
         rcode: SERVFAIL, REFUSED, NOTIMP, FORMERR, …
-        times: How often before an address is given; -1 is for ever.
+        times: How often before it answers; -1 is for ever.
+        types: The record types for which it does; by default all.
+        then: What it does otherwise; by default it gives an address.
     """
-    return replace(answers(A=ADDRESS), trouble=rcode, trouble_times=times)
+    otherwise = then or answers(A=ADDRESS)
+    return replace(otherwise, trouble=rcode, trouble_times=times, trouble_types=frozenset(types))
 
 
 def silent(*, times: int = -1) -> Behaviour:

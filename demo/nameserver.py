@@ -126,7 +126,8 @@ class NameServer:
         """Tell what goes wrong with a query, if anything."""
         name = _text(query)
         before = self._troubled[name]
-        if behaviour.trouble and before != behaviour.trouble_times:
+        meant = not behaviour.trouble_types or query.type in behaviour.trouble_types
+        if behaviour.trouble and meant and before != behaviour.trouble_times:
             self._troubled[name] += 1
             return behaviour.trouble
         return ""

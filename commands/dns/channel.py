@@ -60,6 +60,10 @@ class Reply:
     #: Whether the server said anything at all.
     heard: bool = False
 
+    def of(self, record_type: int) -> list[Any]:
+        """Return the records of one type; the aliases on the way to them are none of these."""
+        return [record for record in self.records if record.type == record_type]
+
 
 class Channel:
     """A channel to one name server. Make, use and close it in the loop's own thread."""

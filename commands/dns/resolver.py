@@ -62,9 +62,18 @@ class Resolver:
         for channel in self._channels:
             channel.close()
 
-    async def ask(self, name: str, record_type: int) -> Reply:
-        """Ask the name's server one question, at the server's pace, and count what it did."""
-        channel = self._channel_of(name)
+    async def ask(self, name: str, record_type: int, *, on_behalf_of: str | None = None) -> Reply:
+        """
+        Ask the name's server one question, at the server's pace, and count what it did.
+
+        Args:
+            name: What is asked.
+            record_type: As c-ares numbers it.
+            on_behalf_of: The name whose server is asked, where that is another one. All questions
+                for one name go to one server: were they spread, a broken server would get one of
+                them in either pass.
+        """
+        channel = self._channel_of(on_behalf_of or name)
         async with self._paces[channel.server]:
             reply = await channel.query(name, record_type)
         self._asked[channel.server, _account(reply)] += 1
@@ -85,3 +94,6 @@ def _account(reply: Reply) -> str:
 
 A = pycares.QUERY_TYPE_A
 AAAA = pycares.QUERY_TYPE_AAAA
+MX = pycares.QUERY_TYPE_MX
+NS = pycares.QUERY_TYPE_NS
+TXT = pycares.QUERY_TYPE_TXT

@@ -15,18 +15,28 @@ from commands.errors import UnknownCommand, UnknownOption
 from commands.host import Host
 from commands.host_program import HostProgram
 from commands.http.command import Http
+from commands.mx import Mx
+from commands.ns import Ns
+from commands.program import Program
 from commands.rdap import Rdap
 from commands.registry import command_named, command_names, make
 from commands.tls import Tls
+from commands.txt import Txt
 
 ROOT = Path(__file__).parents[2]
 OURS: dict[str, type[Command[Any, Any]]] = {
     "host": Host,
     "host-program": HostProgram,
     "http": Http,
+    "mx": Mx,
+    "ns": Ns,
+    "program": Program,
     "rdap": Rdap,
     "tls": Tls,
+    "txt": Txt,
 }
+#: The options without which a command cannot be made.
+NEEDED = {"program": {"argv": ["true", "{name}"]}}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -63,7 +73,7 @@ def test_an_unknown_command_lists_the_known(name: str) -> None:
 def test_an_unknown_option_is_named(name: str, option: str) -> None:
     """An option that the command does not have is refused, with the command's name and its own."""
     with pytest.raises(UnknownOption) as caught:
-        make(name, {option: 1}, Environment())
+        make(name, {**NEEDED.get(name, {}), option: 1}, Environment())
     message = str(caught.value)
     assert f"'{name}'" in message
     assert f"'{option}'" in message

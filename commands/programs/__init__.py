@@ -1,0 +1,1 @@
+"""Running external programs on behalf of strangers, and reading what they print."""
