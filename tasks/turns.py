@@ -1,8 +1,9 @@
 """
 Turns that all workers share: a row in the database for each server that is asked slowly.
 
-Not Prefect's global concurrency limits: while their slots decay every worker polls the API for
-each turn, and a limit has to be made for every server before it is asked the first time.
+Not Prefect's global concurrency limits: whoever finds their slots taken asks the API again and
+again, which gave out a third of the turns that there were; a limit must be made for every server
+before it is asked the first time; and a server that asks for a pause cannot be given one.
 """
 
 from __future__ import annotations
