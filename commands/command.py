@@ -67,6 +67,8 @@ class Command(ABC, Generic[Execution, Output]):
     volatile: ClassVar[frozenset[str]] = frozenset()
     #: Executions of one batch under way at once.
     in_flight: ClassVar[int] = 100
+    #: Domains of one batch; fewer where a domain takes so long that a batch would take hours.
+    largest_batch: ClassVar[int] = 5_000
     #: How long one execution may take, and what is done about what it raises.
     handling: Handling = Handling()
     #: The status of an execution that took too long.

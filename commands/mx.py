@@ -40,6 +40,7 @@ class Mx(Asking[Route]):
     name = "mx"
     statuses = ("mail", "implicit", "null-mx", "nodata", "nxdomain", *UNANSWERED)
     good = frozenset({"mail", "implicit"})
+    volatile = frozenset({"ttl"})
 
     async def execute(self, execution: str) -> Route:
         """Ask for MX, and for addresses where there is none."""

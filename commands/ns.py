@@ -9,8 +9,8 @@ from pydantic import Field
 from commands.command import Options, Outcome
 from commands.dns.asking import MAX_RECORDS, UNANSWERED, Asking, outcome
 from commands.dns.channel import Reply
-from commands.dns.registrable import registrable_domain
 from commands.dns.resolver import NS
+from commands.registrable import registrable_domain
 
 
 class NsOptions(Options):
@@ -31,6 +31,7 @@ class Ns(Asking[tuple[str, Reply]]):
     name = "ns"
     statuses = ("delegated", "nodata", "nxdomain", *UNANSWERED)
     good = frozenset({"delegated"})
+    volatile = frozenset({"ttl"})
     options: NsOptions
 
     @classmethod
@@ -40,7 +41,10 @@ class Ns(Asking[tuple[str, Reply]]):
 
     def prepare(self, payload: str) -> str:
         """Return the name to ask for."""
-        return registrable_domain(payload) if self.options.at == "registrable" else payload
+        if self.options.at == "name":
+            return payload
+        # A public suffix is asked for itself.
+        return registrable_domain(payload) or payload
 
     async def execute(self, execution: str) -> tuple[str, Reply]:
         """Ask; the name goes with the reply."""

@@ -114,6 +114,7 @@ class Program(Command[tuple[str, ...], Printed]):
     name = "program"
     statuses = ("yes", "no", "unknown", "timeout", "error")
     good = frozenset({"yes"})
+    volatile = frozenset({"output"})
     unsure = frozenset({"unknown", "timeout", "error"})
     in_flight = 32
     handling = Handling(reactions={**process.REACTIONS, "MatcherLost": "retry"})

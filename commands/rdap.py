@@ -26,10 +26,10 @@ from commands.environment import Environment
 from commands.handling import Handling
 from commands.net.fetch import Fetched, Fetcher, TooLarge
 from commands.net.guard import AddressBlocked
+from commands.registrable import registrable_domain
 from commands.registration.bootstrap import DEFAULT_URL, rdap_servers, server_of
 from commands.registration.copies import with_slash
 from commands.registration.refusals import GivenUp, Refusals
-from commands.registration.registrable import registrable_domain
 from commands.registration.verdict import verdict
 from commands.turns import NoTurn
 
@@ -93,6 +93,9 @@ class Rdap(Command[str, Asked]):
     good = frozenset({"registered"})
     unsure = frozenset({"rate-limited", "server-error", "invalid", "timeout", "error"})
     volatile = frozenset({"server"})
+    #: At one a second, and with as many others under way: half an hour, after which RabbitMQ
+    #: would take the batch for lost.
+    largest_batch = 50
     #: Most of them wait for their turn.
     in_flight = 100
     #: Each request is bounded by itself; a domain may wait long for its turn.
@@ -141,7 +144,10 @@ class Rdap(Command[str, Asked]):
 
     def prepare(self, payload: str) -> str:
         """Return the registrable domain; ValueError for a public suffix."""
-        return registrable_domain(payload.lower().rstrip("."))
+        registrable = registrable_domain(payload.lower().rstrip("."), registries_only=True)
+        if registrable is None:
+            raise ValueError(f"{payload!r} is a public suffix: nobody can register it")
+        return registrable
 
     async def execute(self, execution: str) -> Asked:
         """Ask the server, and those that it points at, each at its pace."""

@@ -107,6 +107,7 @@ class Tls(Command[str, Seen]):
     name = "tls"
     statuses = STATUSES
     good = frozenset({"valid", "expiring"})
+    volatile = frozenset({"address", "days_left"})
     unsure = frozenset({"refused", "timeout", "error"})
     #: Each step is bounded by itself; a name may wait long for its name server's next free slot.
     handling = Handling(timeout_seconds=None, reactions={"ConnectionResetError": "retry"})

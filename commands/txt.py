@@ -9,8 +9,8 @@ from commands.command import Outcome
 from commands.dns import policies
 from commands.dns.asking import UNANSWERED, Asking, outcome
 from commands.dns.channel import Reply
-from commands.dns.registrable import registrable_domain
 from commands.dns.resolver import TXT
+from commands.registrable import registrable_domain
 
 #: An SPF record should fit into 450 bytes (RFC 7208, 3.4); beyond this many characters a record's
 #: text is cut, since TXT may have 64 KiB.
@@ -67,7 +67,7 @@ class Txt(Asking[Published]):
 
 def _dmarc_names(name: str) -> list[str]:
     """List where a name's DMARC record may be; a name can be too long to have one of its own."""
-    names = dict.fromkeys((name, registrable_domain(name)))
+    names = dict.fromkeys((name, registrable_domain(name) or name))
     return [f"_dmarc.{domain}" for domain in names if len(domain) <= MAX_NAME - len("_dmarc.")]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from commands.command import Command
 from database.batches import Range, Stage
 from tasks.plan import Check
 
@@ -16,7 +17,7 @@ ONE_EACH = 250
 #: 100,000 domains in 250 took a third longer than in 100, by one comparison on a noisy machine ...
 MOST_BATCHES = 100
 #: ... until batches have grown to this many domains.
-LARGEST_BATCH = 5_000
+LARGEST_BATCH = Command.largest_batch
 #: Domains in batches waiting or running; bounds what a dying process leaves ...
 WINDOW_DOMAINS = 5_000
 #: ... and batches: the `in_flight` of the least of them together is what a name server is asked.
@@ -66,11 +67,11 @@ class Batch(BaseModel):
         return Range(first=self.first, last=self.last, count=self.count)
 
 
-def batch_size(domains: int) -> int:
+def batch_size(domains: int, largest: int = LARGEST_BATCH) -> int:
     """Return how many domains go into a batch when there are so many in all."""
     if domains <= ONE_EACH:
         return 1
-    return min(LARGEST_BATCH, -(-domains // MOST_BATCHES))
+    return min(largest, -(-domains // MOST_BATCHES))
 
 
 def window(size: int) -> int:

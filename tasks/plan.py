@@ -50,9 +50,10 @@ class Plan:
         """Go through the checks."""
         return iter(self.checks)
 
-    def dependents(self, check: str) -> tuple[Check, ...]:
-        """Return the checks that need one."""
-        return tuple(other for other in self.checks if check in other.needs)
+    @property
+    def largest_batch(self) -> int:
+        """How many domains a batch may have: the segments of a list are the same for all checks."""
+        return min(check.command.largest_batch for check in self.checks)
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return the nodes with every default written out: equal plans are equal here."""

@@ -52,6 +52,7 @@ class CheckStage:
         stored: StoredList,
         engine: Engine,
         done: Mapping[str, int],
+        largest_batch: int,
     ) -> None:
         """
         Begin.
@@ -62,6 +63,7 @@ class CheckStage:
             stored: Its list.
             engine: The database.
             done: Status -> how many results an earlier try has left.
+            largest_batch: How many domains a batch may have, the same for all checks of the run.
         """
         self.name = check.name
         self.closed = False
@@ -76,7 +78,9 @@ class CheckStage:
         self._second = replace(self._first, second_pass=True)
         self._fresh = not done
         self._total = stored.ledger["unique"]
-        self._width = window(batch_size(self._total))
+        self._largest = largest_batch
+        self._size = batch_size(self._total, largest_batch)
+        self._width = window(self._size)
         self._under_way = 0
         self._needs: list[CheckStage] = []
         self._dependents: list[CheckStage] = []
@@ -139,7 +143,7 @@ class CheckStage:
             yield None
 
     def _root_wave(self) -> Iterator[Step]:
-        for segment in segments(self._engine, self._first.list_id, batch_size(self._total)):
+        for segment in segments(self._engine, self._first.list_id, self._size):
             yield from self._look_at(segment, segment.count if self._fresh else None, ())
 
     def _wave(self) -> Iterator[Step | None]:
@@ -187,7 +191,7 @@ class CheckStage:
     def _ranges(self, stage: Stage) -> Iterator[Step]:
         if not (count := pending_count(self._engine, stage)):
             return
-        for found in pending_ranges(self._engine, stage, batch_size(count)):
+        for found in pending_ranges(self._engine, stage, batch_size(count, self._largest)):
             batch = make_batch(self._check, stage, found)
             yield Step(batch=batch, second_pass=stage.second_pass)
 

@@ -55,6 +55,7 @@ class Http(Command[tuple[httpx.URL, ...], Visit]):
     statuses = STATUSES
     good = frozenset({"ok"})
     unsure = UNSURE
+    volatile = frozenset({"address", "body_bytes", "ttfb_ms"})
     in_flight = 100
     #: A connection that breaks off is worth a second try, since servers that restart do that.
     handling = Handling(

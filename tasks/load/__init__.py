@@ -30,7 +30,6 @@ from tasks.load.load import load_file, load_text
 from tasks.load.normalise import Normalised, Rejected, normalise
 from tasks.load.options import LoadOptions, Sink
 from tasks.load.reasons import FLAGS, REASONS
-from tasks.load.registrable import registrable_domain
 from tasks.load.report import Detected, Ledger, LedgerBroken, LoadReport
 
 __all__ = [
@@ -71,5 +70,4 @@ __all__ = [
     "load_file",
     "load_text",
     "normalise",
-    "registrable_domain",
 ]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
+from database.comparison import Change
 from database.lists import StoredList
 from tasks.report import markdown_report, printable, text_report
 from tasks.summary import CheckSummary, RunSummary
@@ -42,6 +43,17 @@ HOSTILE = [
 OWN = {"paragraph", "heading", "table", "thead", "tbody", "tr", "th", "td", "text", "inline"}
 
 
+def changed(text: str) -> Change:
+    """Make a change with a stranger's text in it."""
+    return Change(
+        name=text,
+        before_status="nxdomain",
+        after_status="resolves",
+        before_answer=None,
+        after_answer=text,
+    )
+
+
 def summary(text: str = "harmless") -> RunSummary:
     """Make a summary in which a stranger's text stands wherever one can."""
     check = CheckSummary(
@@ -51,6 +63,8 @@ def summary(text: str = "harmless") -> RunSummary:
         counters={f"{text} answered": 2_000},
         slowest=[(text, "resolves", 1_234.56)],
         examples={"error": [(text, text), ("gnu.org", None)]},
+        changes={"status": 1, "answer": 1},
+        changed={"status": [changed(text)], "answer": [changed(text)]},
     )
     stored = StoredList(
         id=1,
@@ -66,6 +80,7 @@ def summary(text: str = "harmless") -> RunSummary:
         rejected=[(7, text, "underscore")],
         seconds=2.0,
         file=f"1,001 rows in {text}.csv",
+        previous=3,
     )
 
 

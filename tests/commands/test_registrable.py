@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.load import registrable_domain
+from commands.registrable import registrable_domain
 
 
 @pytest.mark.parametrize(
