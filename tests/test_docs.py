@@ -1,4 +1,4 @@
-"""The page that shows how to write a command shows one that works."""
+"""What the pages in docs/ say is so."""
 
 import csv
 import os
@@ -8,11 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from commands.registry import command_named, command_names
 from demo.behaviours import answers
 from demo.nameserver import running_nameserver
 from demo.script import Script
 
 ROOT = Path(__file__).parents[1]
+CHECKS = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "own-command.md").read_text(encoding="utf-8")
 
 
@@ -73,3 +77,56 @@ def test_the_command_of_the_page(tmp_path: Path) -> None:
     ]
     python = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
     assert len([line for line in python.splitlines() if line.strip()]) <= 30
+
+
+def table(heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading."""
+    section = CHECKS.split(f"\n{heading}\n", 1)[1]
+    rows = re.search(r"^\|.*?(?=\n[^|]|\Z)", section, re.DOTALL | re.MULTILINE)
+    assert rows
+    lines = rows[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_commands_table_is_true() -> None:
+    """It has each command with its statuses, and says which are good and which unsure."""
+    shown = {cells[0].strip("`"): cells[2].split() for cells in table("## The commands")}
+    assert set(shown) == set(command_names())
+    for name, words in shown.items():
+        command = command_named(name)
+        marks = {
+            status: f"**{status}**"
+            if status in command.good
+            else f"*{status}*"
+            if status in command.unsure
+            else status
+            for status in command.statuses
+        }
+        assert set(words) == set(marks.values()), name
+        assert len(words) == len(marks)
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_the_options_are_all_there(name: str) -> None:
+    """The section of each command has its options, and no others."""
+    options = set(command_named(name).options_type().model_fields)
+    heading = "### host, host-program" if name.startswith("host") else f"### {name}"
+    section = CHECKS.split(f"\n{heading}\n", 1)[1].split("\n### ")[0].split("\n## ")[0]
+    if not options:
+        assert "No options." in section
+        return
+    found = {word for cells in table(heading) for word in re.findall(r"`(\w+)`", cells[0])}
+    assert found == options
+
+
+def test_the_errors_table_is_true() -> None:
+    """It has each command's time limit, and what is retried and stops the run."""
+    shown = {cells[0].strip("`"): cells[1:] for cells in table("## Errors")}
+    assert set(shown) == set(command_names())
+    for name, (seconds, retried, stops) in shown.items():
+        handling = command_named(name).handling
+        limit = handling.timeout_seconds
+        assert seconds == ("none" if limit is None else f"{limit:g}")
+        for reaction, cell in (("retry", retried), ("stop", stops)):
+            kinds = {kind for kind, done in handling.reactions.items() if done == reaction}
+            assert set(cell.split()) == kinds, name
