@@ -3,14 +3,17 @@
 import logging
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
+from prefect.states import Cancelled
 from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
 from prefect_rabbitmq.exceptions import RemoteTaskFailed
+from prefect_rabbitmq.futures import RabbitMQFuture
 
 from tests.rabbitmq import modules
 from tests.rabbitmq.pools import Pool
@@ -158,3 +161,21 @@ def test_stored_results(runner: TaskRunner[Any], pool: Pool) -> None:
     stored = modules.load(pool.directory, modules.STORED).stored
     number, binary = ended(runner, (stored, ["complex"]), (stored, ["bytes"]))
     assert (number.result(), binary.result()) == (1j, b"\xff")
+
+
+def test_a_cancelled_dependency(pool: Pool) -> None:
+    """What waits for a cancelled task run is cancelled, also for the server."""
+
+    @flow(task_runner=pool.runner())
+    def body() -> None:
+        before: RabbitMQFuture[int] = RabbitMQFuture(uuid4())
+        before.settle(Cancelled(message="so it is"))
+        kept.append(add.submit(1, wait_for=[before]))
+        kept[0].wait()
+
+    kept: list[PrefectFuture[Any]] = []
+    flow_run = body(return_state=True).state_details.flow_run_id
+    (run,) = task_runs(flow_run, 1)
+    assert kept[0].state.name == "Cancelled"
+    assert run.state
+    assert run.state.name == "Cancelled"
