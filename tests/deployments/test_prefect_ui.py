@@ -1,5 +1,6 @@
 """What a person does in Prefect's own UI: fill the run form, follow the run, retry it."""
 
+import json
 import re
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 from demo.nameserver import NameServer
 from flows.check_domains import check_domains
 from tests.deployments.conftest import Deployed
+from tests.deployments.dag import DAG, assert_stored
 from tests.deployments.deploying import flow_runs
 from tests.flows.inspection import artifacts
 from tests.services.browser import screenshot
@@ -20,6 +22,8 @@ from tests.services.prefect import PrefectServer
 
 #: Milliseconds for a page, or a worker, to do its part.
 PATIENCE = 60_000
+#: What a parameter's field has one of.
+CONTROLS = "textarea, input[type=number], .p-select-button__control, button:has-text('Add item')"
 #: One of each kind; the last line is no name, and tries to be markup.
 PASTED = """\
 python.org
@@ -27,6 +31,12 @@ mailonly.org
 hiccup.org
 <b>here</b>|[click](https://python.org)
 """
+MESSAGE = "3 domains. host: 2 resolves, 1 nodata; missing: 1 nodata, 2 skipped"
+#: Of task runs.
+NAMES = (
+    *("load pasted names", "host python.org", "host hiccup.org again"),
+    *("missing mailonly.org", "report"),
+)
 
 
 def field(page: Page, name: str) -> Locator:
@@ -36,13 +46,24 @@ def field(page: Page, name: str) -> Locator:
 
 
 def check_form(page: Page) -> None:
-    """Every parameter is a field for text or for a choice, with its description."""
+    """Every parameter is a field for text, a number, a choice or a list, with its description."""
     for name, about in check_domains.parameters.model_dump()["properties"].items():
         description = field(page, name).locator(".p-label__description")
         # The form renders it as Markdown.
         expect(description).to_have_text(re.sub("`", "", " ".join(about["description"].split())))
-        control = field(page, name).locator("textarea, .p-select-button__control")
+        control = field(page, name).locator(CONTROLS)
         expect(control).to_have_count(1)
+
+
+def fill_in(page: Page, checks: list[Any]) -> None:
+    """Write checks into the form, each as JSON; the first one is there."""
+    for number, check in enumerate(checks):
+        if number:
+            field(page, "checks").get_by_role("button", name="Add item").click()
+        editor = field(page, "checks").locator(".cm-content").nth(number)
+        editor.click()
+        page.keyboard.press("Control+a")
+        page.keyboard.insert_text(json.dumps(check))
 
 
 def done(deployed: Deployed, times: int) -> Callable[[], dict[str, Any] | None]:
@@ -76,7 +97,7 @@ def asked(nameserver: NameServer) -> Counter[str]:
 
 
 def test_a_run_from_the_form_to_its_retry(
-    deployed: Deployed, nameserver: NameServer, page: Page, tmp_path: Path
+    deployed: Deployed, home: Path, nameserver: NameServer, page: Page, tmp_path: Path
 ) -> None:
     """Pasted names are checked, shown and reported; Retry runs again and asks for no domain."""
     ui = deployed.server.ui_url
@@ -84,16 +105,18 @@ def test_a_run_from_the_form_to_its_retry(
     expect(field(page, "domains")).to_be_visible(timeout=PATIENCE)
     check_form(page)
     field(page, "domains").locator("textarea").fill(PASTED)
+    fill_in(page, DAG)
     screenshot(page, tmp_path / "form.png")
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_role("button", name="Submit")).to_have_count(0, timeout=PATIENCE)
 
     run = wait(done(deployed, 1))
-    assert run["state"]["message"] == "3 domains. host: 2 resolves, 1 nodata"
+    assert run["state"]["message"] == MESSAGE
+    assert_stored(home)
     page.goto(f"{ui}/runs/flow-run/{run['id']}")
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible(timeout=PATIENCE)
     page.get_by_text("Task Runs", exact=True).click()
-    for name in ("load pasted names", "host python.org", "host hiccup.org again", "report"):
+    for name in NAMES:
         expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=PATIENCE)
     screenshot(page, tmp_path / "task-runs.png")
     check_report(page, deployed.server, run["id"])

@@ -1,12 +1,16 @@
 """The deployments of `prefect.yaml`, run by a worker, as an operator types."""
 
+import json
 from pathlib import Path
 
 import httpx
 
 from tests.deployments.conftest import Deployed
+from tests.deployments.dag import DAG, assert_stored
 from tests.deployments.deploying import ROOT, flow_runs, prefect
 from tests.deployments.running import statuses
+
+MESSAGE = "3 domains. host: 1 resolves, 1 nodata, 1 nxdomain; missing: 1 nodata, 2 skipped"
 
 
 def test_a_deployment_runs_on_a_worker(deployed: Deployed, home: Path, tmp_path: Path) -> None:
@@ -15,18 +19,22 @@ def test_a_deployment_runs_on_a_worker(deployed: Deployed, home: Path, tmp_path:
     prefect(
         deployed.server,
         *("deployment", "run", "check-domains/on-demand", "--watch"),
-        *("--param", f"file={tmp_path / 'names.txt'}", "--param", 'checks=["host"]'),
+        *("--param", f"file={tmp_path / 'names.txt'}", "--param", f"checks={json.dumps(DAG)}"),
     )
     (run,) = flow_runs(deployed.server, deployed.deployment_id)
     assert run["state"]["type"] == "COMPLETED", deployed.worker.tail()
     assert run["parameters"]["file"] == str(tmp_path / "names.txt")
-    assert run["state"]["message"] == "3 domains. host: 1 resolves, 1 nodata, 1 nxdomain"
+    assert run["state"]["message"] == MESSAGE
+    assert_stored(home)
     (results,) = (home / "results").glob("*.csv")
     assert results.stem == run["id"]
     assert statuses(results) == [
         ("python.org", "resolves"),
+        ("python.org", "skipped"),
+        ("mailonly.org", "nodata"),
         ("mailonly.org", "nodata"),
         ("lost.example.net", "nxdomain"),
+        ("lost.example.net", "skipped"),
     ]
     check_deployments(f"{deployed.server.api_url}/deployments/filter")
 

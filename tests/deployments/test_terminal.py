@@ -14,6 +14,7 @@ from prefect.states import Completed
 
 from demo.nameserver import NameServer
 from deployments import terminal
+from tests.deployments.dag import YAML, assert_stored
 from tests.deployments.running import start, statuses
 from tests.services.prefect import PrefectServer
 
@@ -69,6 +70,19 @@ def test_a_run_on_a_server_of_ones_own(
     assert main(*words, "--format", "csv") == terminal.DONE
     assert "Results: results.csv" in capsys.readouterr().out
     assert statuses(tmp_path / "results.csv") == [("python.org", "resolves")] * 2
+
+
+def test_a_dag_on_the_command_line(main: Main, home: Path, tmp_path: Path) -> None:
+    """A DAG in the text of `--checks` is that of the run."""
+    (tmp_path / "names.txt").write_text("python.org\nmailonly.org\n")
+    assert main("names.txt", "--checks", YAML) == terminal.DONE
+    assert statuses(tmp_path / "results.csv") == [
+        ("python.org", "resolves"),
+        ("python.org", "skipped"),
+        ("mailonly.org", "nodata"),
+        ("mailonly.org", "nodata"),
+    ]
+    assert_stored(home)
 
 
 @pytest.mark.parametrize(
