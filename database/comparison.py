@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, func, or_, select, text, update
+from sqlalchemy import Connection, Engine, and_, delete, func, literal, or_, select, text, update
 
 from database.engine import reading, transaction
 from database.tables import changes, lists, results, runs
@@ -103,7 +103,7 @@ class _Pair:
         return _INSERT.format(sides=" UNION ALL ".join(sides))
 
 
-def compare(engine: Engine, run: int) -> int | None:
+def compare(engine: Engine, run: int, *, by_name: bool = True) -> int | None:
     """
     Find what changed since the previous run of the same list, and keep it.
 
@@ -114,6 +114,7 @@ def compare(engine: Engine, run: int) -> int | None:
     Args:
         engine: The database.
         run: The number of a run whose results are all there.
+        by_name: Whether the name of its list says anything: not where every list of a kind has it.
 
     Returns:
         The previous run's number; None where there is none.
@@ -121,7 +122,7 @@ def compare(engine: Engine, run: int) -> int | None:
     with transaction(engine) as connection:
         connection.execute(delete(changes).where(changes.c.run == run))
         connection.execute(update(runs).where(runs.c.number == run).values(previous=None))
-        pair = _pair(connection, run)
+        pair = _pair(connection, run, by_name=by_name)
     if pair is None:
         return None
     statement = text(pair.statement())
@@ -190,7 +191,7 @@ def _same(result: Any, change: Any, run: Any) -> Any:
     return and_(result.c.run == run, *keys)
 
 
-def _pair(connection: Connection, run: int) -> _Pair | None:
+def _pair(connection: Connection, run: int, *, by_name: bool) -> _Pair | None:
     mine = connection.execute(
         select(lists.c.id, lists.c.name)
         .join(runs, runs.c.list_id == lists.c.id)
@@ -204,7 +205,7 @@ def _pair(connection: Connection, run: int) -> _Pair | None:
         .where(
             runs.c.number < run,
             runs.c.ended_at.is_not(None),
-            or_(lists.c.id == mine.id, lists.c.name == mine.name),
+            or_(lists.c.id == mine.id, and_(literal(by_name), lists.c.name == mine.name)),
         )
         .order_by((lists.c.id == mine.id).desc(), runs.c.number.desc())
         .limit(1)

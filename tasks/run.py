@@ -38,7 +38,7 @@ from tasks.notify import parse_entries
 from tasks.plan import Plan, make_plan
 from tasks.report import markdown_report
 from tasks.settings import Settings
-from tasks.source import LATEST, Request, Source, find_source
+from tasks.source import LATEST, PASTED, Request, Source, find_source
 from tasks.summary import RunSummary, summarize
 
 #: What a flow ends with in one line, without a traceback.
@@ -135,7 +135,7 @@ def finish(job: Job, stored: StoredList) -> RunSummary:
         LedgerBroken: The results do not add up.
     """
     engine = open_database(job.settings.database)
-    compare(engine, job.run.number)
+    compare(engine, job.run.number, by_name=stored.name != PASTED)
     seconds = time.monotonic() - job.began
     summary = summarize(engine, job.run, stored, job.plan, seconds=seconds, file=str(job.out))
     write_result_file(engine, job.run.number, job.out)

@@ -20,6 +20,8 @@ READING = 1
 DETECT = "detect"
 #: As many digits as a database's integer surely holds.
 _STORED = re.compile(r"^list:(?P<id>[0-9]{1,18})$")
+#: The name of every list that was pasted.
+PASTED = "pasted names"
 #: Instead of an id: the newest list that there is.
 LATEST = "list:latest"
 _URL = re.compile(r"^https?://", re.IGNORECASE)
@@ -77,7 +79,7 @@ def find_source(request: Request, settings: Settings, download_folder: Path) -> 
     list_id = stored_list(file)
     if domains or list_id is not None:
         digest = request_fingerprint(request)
-        name = "pasted names" if domains else file
+        name = PASTED if domains else file
         return Source(
             name=name, fingerprint=digest, resumed_by=digest, request=request, list_id=list_id
         )

@@ -101,7 +101,7 @@ def test_without_rabbitmq(server: PrefectServer) -> None:
     done = deploy(server)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "RabbitMQ" not in done.stdout
-    assert set(deployment_ids(server)) == {"on-demand", "every-minute"}
+    assert set(deployment_ids(server)) == {"on-demand", "nightly", "every-minute"}
 
 
 def test_which_server() -> None:

@@ -227,7 +227,7 @@ def test_an_unreachable_database_fails_in_one_line_without_its_password(
 
 
 def test_the_run_form_has_every_parameter_explained() -> None:
-    """Each parameter has a plain text field or a choice, a description and a default."""
+    """Each parameter has a field for one value or a list, a description and a default."""
     properties = check_domains.parameters.model_dump()["properties"]
     assert set(properties) == {
         "file",
@@ -237,6 +237,9 @@ def test_the_run_form_has_every_parameter_explained() -> None:
         "out",
         "format",
         "column",
+        "fail_above",
+        "overlap",
+        "notify",
     }
     for field in properties.values():
         assert field["description"]

@@ -58,3 +58,13 @@ def test_a_new_version_of_a_file(
         summary = check(file=str(file)).result()
     assert summary.checks[0].changes == {"new": 1, "gone": 1}
     assert [one.name for one in summary.checks[0].changed["gone"]] == ["lost.org"]
+
+
+def test_pasted_names_are_no_versions_of_each_other(
+    check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All pasted lists have one name; only the very same names are compared."""
+    with world(BEFORE, monkeypatch):
+        assert check(domains="same.org").result().previous is None
+        assert check(domains="lost.org").result().previous is None
+        assert check(domains="same.org").result().previous is not None

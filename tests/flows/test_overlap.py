@@ -38,7 +38,7 @@ def earlier(list_id: int, home: Path) -> Any:
 
 def test_by_default_runs_run_beside_each_other(check: Check, list_id: int, earlier: Any) -> None:
     """Nobody is kept waiting who did not ask for it."""
-    assert check(file=f"list:{list_id}").message == "2 domains. host: 2 resolves"
+    assert check(file=f"list:{list_id}").message == "2 domains. host: 2 resolves. 0 changed"
 
 
 def test_a_second_run_may_be_skipped(check: Check, list_id: int, earlier: Any) -> None:
@@ -57,7 +57,7 @@ def test_a_run_that_died_stops_nobody(check: Check, list_id: int, earlier: Any) 
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(earlier.id, Crashed(), force=True)
     state = check(file=f"list:{list_id}", overlap="skip")
-    assert state.message == "2 domains. host: 2 resolves"
+    assert state.message == "2 domains. host: 2 resolves. 0 changed"
     with get_client(sync_client=True) as client:
         client.delete_flow_run(earlier.id)
     assert check(file=f"list:{list_id}", overlap="skip").message == state.message
@@ -81,7 +81,7 @@ def test_a_second_run_may_wait(check: Check, list_id: int, earlier: Any) -> None
         )
         timer.join()
     assert ended == ["Running"]
-    assert state.message == "2 domains. host: 2 resolves"
+    assert state.message == "2 domains. host: 2 resolves. 0 changed"
 
 
 def test_the_newest_list(check: Check, list_id: int) -> None:
