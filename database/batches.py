@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le
 from typing import Any
@@ -169,6 +169,12 @@ def _within(statement: Select[Any], bounds: Iterable[Bound]) -> Select[Any]:
     key = tuple_(*statement.selected_columns)
     ends = [compare(key, tuple_(*map(literal, end))) for compare, end in bounds]
     return statement.where(*ends)
+
+
+def ranges(keys: Sequence[Key], size: int) -> Iterator[Range]:
+    """Cut sorted keys into ranges of `size`, the last one smaller."""
+    for begin in range(0, len(keys), size):
+        yield _range(list(keys[begin : begin + size]))
 
 
 def _read(connection: Connection, statement: Executable) -> list[Key]:

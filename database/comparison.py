@@ -108,8 +108,8 @@ def compare(engine: Engine, run: int, *, by_name: bool = True) -> int | None:
     Find what changed since the previous run of the same list, and keep it.
 
     That is the newest earlier run that has ended, of the very same list; where there is none, of
-    a list of the same name: a later version of a file. Only checks of both runs are compared.
-    Again is safe: what was found before is replaced.
+    a list of the same name: a later version of a file. Only checks of both runs are compared, and
+    only by the same command with the same options. Again is safe: it replaces what was found.
 
     Args:
         engine: The database.
@@ -225,11 +225,21 @@ def _parts(engine: Engine, pair: _Pair) -> Iterator[dict[str, Any]]:
     }
     with reading(engine) as connection:
         before, after = (_checks(connection, run) for run in (pair.previous, pair.run))
+        kinds = [_kinds(connection, run) for run in (pair.previous, pair.run)]
     for check in sorted(before.keys() & after.keys()):
+        if kinds[0].get(check) != kinds[1].get(check):
+            continue
         count = -(-max(before[check], after[check], 1) // PART)
         ends = [SLOTS * n // count for n in range(count + 1)]
         for first, end in pairwise(ends):
             yield {**numbers, "check": check, "first": first, "end": end}
+
+
+def _kinds(connection: Connection, run: int) -> dict[str, Any]:
+    """Return a run's checks with what each does: other options may well give other answers."""
+    checks = connection.execute(select(runs.c.checks).where(runs.c.number == run)).scalar_one()
+    nodes = [check for check in checks if isinstance(check, dict)]
+    return {node["check"]: (node.get("command"), node.get("options")) for node in nodes}
 
 
 def _checks(connection: Connection, run: int) -> dict[str, int]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import DateTime, Engine, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from database.engine import reading, transaction
 from database.errors import ListMissing
 from database.lists import StoredList, read_list
-from database.tables import now, runs
+from database.tables import now, results, runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +73,22 @@ def use_list(engine: Engine, number: int, list_id: int) -> None:
         connection.execute(update(runs).where(runs.c.number == number).values(list_id=list_id))
 
 
-def unfinished_before(engine: Engine, number: int, list_id: int) -> list[UUID]:
-    """Return the flow runs of a list's runs that were opened before another one and have no end."""
+def unfinished_before(engine: Engine, number: int, list_id: int, *, quiet: timedelta) -> list[UUID]:
+    """
+    Return the flow runs of a list's runs that were opened before another one and have no end.
+
+    Args:
+        engine: The database.
+        number: Of the other one.
+        list_id: The list.
+        quiet: A run without a new result for so long is left out: nobody is at work on it.
+    """
+    last = select(func.max(results.c.checked_at)).where(results.c.run == runs.c.number)
+    seen = func.coalesce(last.scalar_subquery(), runs.c.started_at)
     statement = (
         select(runs.c.id)
         .where(runs.c.list_id == list_id, runs.c.number < number, runs.c.ended_at.is_(None))
+        .where(seen > literal(now() - quiet, DateTime(timezone=True)))
         .order_by(runs.c.number)
     )
     with reading(engine) as connection:

@@ -79,5 +79,8 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
     except EXPECTED as error:
         get_run_logger().error("%s", error)
         state = Failed(name="Refused" if refused(error) else "Failed", message=str(error))
+    except Exception as error:
+        tell(notify, Failed(message=f"{type(error).__name__}: {error}"))
+        raise
     tell(notify, state)
     return state

@@ -60,9 +60,7 @@ def _check_all(
     for check in plan:
         before = done.get(check.name, Counter())
         _log_beginning(check.name, before, stored, tuple(check.needs))
-        stage = stages[check.name] = CheckStage(
-            check, run, stored, engine, before, plan.largest_batch
-        )
+        stage = stages[check.name] = CheckStage(check, run, stored, engine, before)
         for need in check.needs:
             stage.need(stages[need])
     # The last check is asked first, so that what has begun is finished before more begins.

@@ -13,8 +13,10 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import WithJsonSchema
 
+from database import comparison
 from tasks.errors import InputError
 from tasks.notify import Change, Entry, Notice, notify, parse_entries
+from tasks.report import MAX_CELL
 from tasks.settings import Settings
 from tasks.summary import CheckSummary, RunSummary
 
@@ -76,13 +78,18 @@ def _notice(headline: str, summary: RunSummary | None, *, failed: bool) -> Notic
 
 
 def _examples(check: CheckSummary) -> list[Change]:
-    every = chain.from_iterable(check.changed.values())
-    return [
-        Change(
-            domain=one.name,
-            check=check.name,
-            before=one.before_status or "not in the list",
-            after=one.after_status or "not in the list",
-        )
-        for one in islice(every, EXAMPLES)
-    ]
+    every = ((kind, one) for kind, found in check.changed.items() for one in found)
+    return [_example(check.name, kind, one) for kind, one in islice(every, EXAMPLES)]
+
+
+def _example(check: str, kind: str, one: comparison.Change) -> Change:
+    before, after = one.before_status, one.after_status
+    if kind == "answer":
+        before, after = one.before_answer, one.after_answer
+    missing = "not in the list" if kind in {"new", "gone"} else "nothing"
+    return Change(
+        domain=one.name,
+        check=check,
+        before=(before or missing)[:MAX_CELL],
+        after=(after or missing)[:MAX_CELL],
+    )

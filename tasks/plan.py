@@ -50,11 +50,6 @@ class Plan:
         """Go through the checks."""
         return iter(self.checks)
 
-    @property
-    def largest_batch(self) -> int:
-        """How many domains a batch may have: the segments of a list are the same for all checks."""
-        return min(check.command.largest_batch for check in self.checks)
-
     def as_json(self) -> list[dict[str, Any]]:
         """Return the nodes with every default written out: equal plans are equal here."""
         return [

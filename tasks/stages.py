@@ -12,7 +12,15 @@ from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from sqlalchemy import Engine
 
-from database.batches import Range, Stage, pending_count, pending_names, pending_ranges, segments
+from database.batches import (
+    Range,
+    Stage,
+    pending_count,
+    pending_names,
+    pending_ranges,
+    ranges,
+    segments,
+)
 from database.lists import StoredList
 from database.results import status_counts
 from database.runs import StoredRun
@@ -52,7 +60,6 @@ class CheckStage:
         stored: StoredList,
         engine: Engine,
         done: Mapping[str, int],
-        largest_batch: int,
     ) -> None:
         """
         Begin.
@@ -63,7 +70,6 @@ class CheckStage:
             stored: Its list.
             engine: The database.
             done: Status -> how many results an earlier try has left.
-            largest_batch: How many domains a batch may have, the same for all checks of the run.
         """
         self.name = check.name
         self.closed = False
@@ -78,15 +84,18 @@ class CheckStage:
         self._second = replace(self._first, second_pass=True)
         self._fresh = not done
         self._total = stored.ledger["unique"]
-        self._largest = largest_batch
-        self._size = batch_size(self._total, largest_batch)
-        self._width = window(self._size)
+        #: Segments are the same for all checks; this one may need smaller batches.
+        self._segment_size = batch_size(self._total)
+        self._largest = check.command.largest_batch
+        self._width = window(min(self._segment_size, self._largest))
         self._under_way = 0
         self._needs: list[CheckStage] = []
         self._dependents: list[CheckStage] = []
-        #: Segment -> what has ended of the needed checks.
-        self._arrived: dict[Range, list[PrefectFuture[Any] | None]] = {}
-        self._ready: deque[tuple[Range, list[PrefectFuture[Any] | None]]] = deque()
+        #: Segment -> how many batches it has here, and which of them have ended.
+        self._open: dict[Range, tuple[int, list[PrefectFuture[Any]]]] = {}
+        #: Segment -> what has ended of the needed checks, for each of them.
+        self._arrived: dict[Range, list[Sequence[PrefectFuture[Any]]]] = {}
+        self._ready: deque[tuple[Range, list[PrefectFuture[Any]]]] = deque()
         self._progress = Progress(check.name, self._total, done)
         self._steps = self._all_steps()
 
@@ -113,17 +122,21 @@ class CheckStage:
         else:
             self._progress.add(result)
         if work.segment is not None:
-            self._pass_on(work.segment, future)
+            parts, ended = self._open[work.segment]
+            ended.append(future)
+            if len(ended) == parts:
+                self._pass_on(work.segment, self._open.pop(work.segment)[1])
 
-    def _pass_on(self, segment: Range, future: PrefectFuture[Any] | None) -> None:
+    def _pass_on(self, segment: Range, futures: Sequence[PrefectFuture[Any]]) -> None:
         for dependent in self._dependents:
-            dependent._arrive(segment, future)  # noqa: SLF001 - of the same class
+            dependent._arrive(segment, futures)  # noqa: SLF001 - of the same class
 
-    def _arrive(self, segment: Range, future: PrefectFuture[Any] | None) -> None:
+    def _arrive(self, segment: Range, futures: Sequence[PrefectFuture[Any]]) -> None:
         arrived = self._arrived.setdefault(segment, [])
-        arrived.append(future)
+        arrived.append(futures)
         if len(arrived) == len(self._needs):
-            self._ready.append((segment, self._arrived.pop(segment)))
+            after = [future for need in self._arrived.pop(segment) for future in need]
+            self._ready.append((segment, after))
 
     def _all_steps(self) -> Iterator[Step | None]:
         """Go through the phases; None is: nothing to submit just now."""
@@ -143,8 +156,9 @@ class CheckStage:
             yield None
 
     def _root_wave(self) -> Iterator[Step]:
-        for segment in segments(self._engine, self._first.list_id, self._size):
-            yield from self._look_at(segment, segment.count if self._fresh else None, ())
+        for segment in segments(self._engine, self._first.list_id, self._segment_size):
+            whole = self._fresh and segment.count <= self._largest
+            yield from self._look_at(segment, [segment] if whole else self._parts(segment), ())
 
     def _wave(self) -> Iterator[Step | None]:
         while self._ready or not all(need.wave_over for need in self._needs):
@@ -153,20 +167,26 @@ class CheckStage:
                 continue
             segment, futures = self._ready.popleft()
             self._skip(segment)
-            yield from self._look_at(segment, None, [f for f in futures if f is not None])
+            yield from self._look_at(segment, self._parts(segment), futures)
+
+    def _parts(self, segment: Range) -> list[Range]:
+        """Cut what a segment has for this check into batches."""
+        keys = pending_names(self._engine, self._first, segment)
+        if len(keys) <= self._largest:
+            return [replace(segment, count=len(keys))] if keys else []
+        return list(ranges(keys, self._largest))
 
     def _look_at(
-        self, segment: Range, count: int | None, after: Sequence[PrefectFuture[Any]]
+        self, segment: Range, parts: Sequence[Range], after: Sequence[PrefectFuture[Any]]
     ) -> Iterator[Step]:
-        """Make a batch of what a segment has for this check, or else pass it on at once."""
-        if count is None:
-            count = len(pending_names(self._engine, self._first, segment))
-        if not count:
-            self._pass_on(segment, None)
-            return
-        found = replace(segment, count=count)
-        batch = make_batch(self._check, self._first, found)
-        yield Step(batch=batch, after=after, segment=segment)
+        """Make batches of a segment's parts; where there are none, pass it on at once."""
+        if not parts:
+            self._pass_on(segment, ())
+        else:
+            self._open[segment] = (len(parts), [])
+        for part in parts:
+            batch = make_batch(self._check, self._first, part)
+            yield Step(batch=batch, after=after, segment=segment)
 
     def _skip(self, within: Range | None) -> None:
         count = skip(self._engine, self._first, SKIPPED, within)

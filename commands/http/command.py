@@ -8,7 +8,8 @@ was looked at (`commands.net.connection`), and what is read is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +30,8 @@ from commands.net.guard import Guard
 
 #: Characters of the header `Server` that an answer keeps; the longest honest ones list modules.
 MAX_SERVER_LENGTH = 200
+#: Seconds for one request, from connecting to the last byte that is read.
+REQUEST_SECONDS = 30.0
 _CUT_SHORT = {
     "redirect": "a redirect that leads nowhere, or is not followed",
     "redirect-loop": "redirects in a circle, or more of them than max_hops",
@@ -58,8 +61,9 @@ class Http(Command[tuple[httpx.URL, ...], Visit]):
     volatile = frozenset({"address", "body_bytes", "ttfb_ms"})
     in_flight = 100
     #: A connection that breaks off is worth a second try, since servers that restart do that.
+    #: Each request is bounded by itself; a domain may wait long for its turn to ask name servers.
     handling = Handling(
-        timeout_seconds=30.0, retries=2, reactions={"ReadError": "retry", "WriteError": "retry"}
+        timeout_seconds=None, retries=2, reactions={"ReadError": "retry", "WriteError": "retry"}
     )
     options: HttpOptions
 
@@ -155,17 +159,26 @@ class Http(Command[tuple[httpx.URL, ...], Visit]):
         *others, last = urls
         for url in others:
             try:
-                return await self._fetcher.fetch(url, addresses)
+                return await self._fetched(url, addresses)
             except (Refused, Unanswered, Unconnected) as error:
-                hops.append({"url": shown(url), "error": str(error)[:MAX_ERROR_LENGTH]})
+                hops.append({"url": shown(url), "error": _kind(error)})
         with _noted(last):
-            return await self._fetcher.fetch(last, addresses)
+            return await self._fetched(last, addresses)
+
+    async def _fetched(self, url: httpx.URL, addresses: Sequence[str]) -> Page:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            return await self._fetcher.fetch(url, addresses)
 
     async def _next(self, url: httpx.URL) -> Page:
         """Ask for what a redirect leads to, which is a host like any other."""
         with _noted(url):
             check(url, self.options)
-            return await self._fetcher.fetch(url, await self._guard.addresses(host_of(url)))
+            return await self._fetched(url, await self._guard.addresses(host_of(url)))
+
+
+def _kind(error: Exception) -> str:
+    """Say why nothing accepted, without the address: that changes without meaning anything."""
+    return {Refused: "refused", Unanswered: "timeout"}.get(type(error), "no connection")
 
 
 @contextmanager

@@ -42,6 +42,7 @@ EXCEPTIONS: dict[type[BaseException], tuple[str, str | None]] = {
     ssl.SSLError: ("tls-error", None),
     httpcore.ConnectTimeout: ("timeout", "the TLS handshake took too long"),
     httpcore.TimeoutException: ("timeout", "the server fell silent"),
+    TimeoutError: ("timeout", "the request took too long"),
     httpcore.ReadError: ("protocol-error", "the server broke the connection off"),
     httpcore.WriteError: ("protocol-error", "the server broke the connection off"),
     # Also where it is the library that finds fault with what it was sent.

@@ -1,10 +1,12 @@
-"""Servers that say "not so fast": how long to leave them alone, and when to leave them for good."""
+"""Servers that say "not so fast": how long to leave them alone, and when not to ask at all."""
 
 from __future__ import annotations
 
-from collections import Counter
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from weakref import WeakKeyDictionary
 
 from commands.turns import Turns
 
@@ -12,21 +14,36 @@ from commands.turns import Turns
 LONGEST_PAUSE = 300.0
 #: Where it names no time: so many seconds after the first refusal, each later one twice as long.
 FIRST_PAUSE = 10.0
-#: After so many refusals in a row a batch asks the server nothing more.
+#: After so many refusals in a row a process asks the server nothing for a while ...
 MOST_REFUSALS = 5
+#: ... of so many seconds: what is left of a batch, and the next ones, shall not wait for nothing.
+REST_SECONDS = 900.0
 
 
 class GivenUp(Exception):
-    """A server has refused so often in a row that it is not asked again in this batch."""
+    """A server has refused so often in a row that it is not asked for a while."""
+
+
+@dataclass(slots=True)
+class _Row:
+    """A server's refusals in a row."""
+
+    count: int = 0
+    #: By the monotonic clock.
+    last: float = 0.0
+
+
+#: Turns -> server -> its refusals: one account for all batches of a process that share turns.
+_accounts: WeakKeyDictionary[Turns, dict[str, _Row]] = WeakKeyDictionary()
 
 
 class Refusals:
-    """Counts each server's refusals in a row, over one batch."""
+    """Counts each server's refusals in a row."""
 
     def __init__(self, turns: Turns) -> None:
         """Take what makes all others wait, too."""
         self._turns = turns
-        self._in_a_row: Counter[str] = Counter()
+        self._rows = _accounts.setdefault(turns, {})
 
     def check(self, server: str) -> None:
         """
@@ -35,7 +52,8 @@ class Refusals:
         Raises:
             GivenUp: It is not.
         """
-        if self._in_a_row[server] >= MOST_REFUSALS:
+        row = self._rows.get(server, _Row())
+        if row.count >= MOST_REFUSALS and time.monotonic() - row.last < REST_SECONDS:
             message = f"not asked: {server} refused {MOST_REFUSALS} times in a row"
             raise GivenUp(message)
 
@@ -50,15 +68,16 @@ class Refusals:
         Raises:
             NoTurn: Nobody can be told.
         """
-        self._in_a_row[server] += 1
+        row = self._rows.setdefault(server, _Row())
+        row.count, row.last = row.count + 1, time.monotonic()
         asked_for = pause_of(retry_after)
         if asked_for is None:
-            asked_for = FIRST_PAUSE * 2 ** (self._in_a_row[server] - 1)
+            asked_for = min(FIRST_PAUSE * 2 ** min(row.count - 1, 10), LONGEST_PAUSE)
         await self._turns.hold_off(server, min(asked_for, LONGEST_PAUSE))
 
     def answered(self, server: str) -> None:
         """Begin to count anew."""
-        self._in_a_row.pop(server, None)
+        self._rows.pop(server, None)
 
 
 def pause_of(retry_after: str | None) -> float | None:
@@ -70,7 +89,7 @@ def pause_of(retry_after: str | None) -> float | None:
         return float(retry_after)
     try:
         moment = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -38,8 +38,8 @@ class Entry(BaseModel):
     on: frozenset[Event] = Field(
         default=frozenset[Event]({"ended", "failed"}),
         min_length=1,
-        description="`ended`: the run has completed; `changed`: it has, and a status is another "
-        "one than in the run before; `failed`: it has not.",
+        description="`ended`: the run has completed; `changed`: it has, and something is not as "
+        "it was in the run before; `failed`: it has not.",
     )
     template: str = Field(
         default="",

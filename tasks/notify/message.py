@@ -26,7 +26,7 @@ State = Literal["completed", "failed", "changed"]
 
 
 class Change(BaseModel):
-    """One domain whose status is another one than in the run before."""
+    """One domain that is not as it was in the run before."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,7 +50,8 @@ class Notice(BaseModel):
         default_factory=dict, description="Check -> status -> domains."
     )
     changes: Mapping[str, int] = Field(
-        default_factory=dict, description="Check -> domains whose status has changed."
+        default_factory=dict,
+        description="Check -> domains that are not as they were: status, answer, new or gone.",
     )
     examples: Sequence[Change] = Field(default=(), description="The first of them.")
     file: str = Field(default="", description="The result file: a path or a link.")
@@ -77,7 +78,8 @@ class TemplateBroken(Exception):
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Jinja2 for templates that users write: they see the notice, and nothing of ours."""
 
-    # One short template must not fill the memory.
+    # A slip of the pen in a template must not fill the memory; who means to can, since authors of
+    # templates are authors of runs.
     intercepted_binops = frozenset({"*", "**", "%"})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:

@@ -48,6 +48,14 @@ def test_a_title_is_read(page: bytes, expected: str | None) -> None:
     assert title(page) == expected
 
 
+def test_a_long_header_is_not_searched() -> None:
+    """Only the header's beginning is: the time to search it grows with the square."""
+    page, latin = b"<title>\xe4</title>", "charset=latin-1"
+    assert title(page, content_type=f"text/html;{' ' * 200}{latin}") == "ä"
+    assert title(page, content_type=f"text/html;{' ' * 300}{latin}") == "\ufffd"
+    assert title(page, content_type=f"text/html; charset={' ' * 90_000};") == "\ufffd"
+
+
 def test_the_header_knows_the_charset_better() -> None:
     """The charset of the header comes before the page's own word."""
     page = "<meta charset=utf-8><title>Grüße</title>".encode("latin-1")

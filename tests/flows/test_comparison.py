@@ -68,3 +68,11 @@ def test_pasted_names_are_no_versions_of_each_other(
         assert check(domains="same.org").result().previous is None
         assert check(domains="lost.org").result().previous is None
         assert check(domains="same.org").result().previous is not None
+
+
+def test_another_command_is_no_change(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check of the same name that does something else is not compared."""
+    with world(BEFORE, monkeypatch):
+        check(domains="same.org lost.org")
+        node = {"check": "host", "command": "host-program"}
+        assert check(domains="same.org lost.org", checks=[node]).result().changes == 0

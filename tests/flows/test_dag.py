@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from commands.ns import Ns
 from demo.nameserver import NameServer
 from tests.flows.fixtures import Check
 from tests.flows.inspection import artifacts, finished_task_runs
 from tests.services.prefect import PrefectServer
 
+#: A third check, which needs the second one.
+LAST = {"command": "host", "needs": "ns", "when": "nodata"}
 #: Names of the bundled zone -> what `host` says of them.
 NAMES = {
     "python.org": "resolves",
@@ -121,6 +124,23 @@ def test_a_later_check_does_not_wait_for_the_whole_stage(
     last = max(run["end_time"] for run in runs if run["name"].startswith("host "))
     early = [run for run in runs if run["name"].startswith("again ") and run["end_time"] < last]
     assert len(early) > 10
+
+
+def test_a_check_may_need_smaller_batches(
+    check: Check, flow_server: PrefectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parts of a segment are cut; other checks keep their batches, and nobody is forgotten."""
+    monkeypatch.setattr(Ns, "largest_batch", 2)
+    names = "\n".join(f"n{i}.pages.dev" for i in range(300))
+    nodes = ["host", {"check": "ns", "needs": "host"}, {"check": "last", **LAST}]
+    state = check(domains=names, checks=nodes)
+    assert state.message == "300 domains. host: 300 resolves; ns: 300 nodata; last: 300 resolves"
+    runs = finished_task_runs(flow_server, state.state_details.flow_run_id)
+    counts = Counter(run["name"].split()[0] for run in runs)
+    # Of each three, two and one.
+    assert (counts["host"], counts["ns"], counts["last"]) == (100, 200, 100)
+    last = next(run for run in runs if run["name"].startswith("last "))
+    assert len(last["task_inputs"]["wait_for"]) == 2
 
 
 def test_what_stays_unknown_is_said_and_may_fail_the_run(check: Check, tmp_path: Path) -> None:

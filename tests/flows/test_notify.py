@@ -59,6 +59,19 @@ def test_a_run_that_failed(check: Check, box: Mailbox) -> None:
     assert "There is no valid domain name" in text
 
 
+def test_a_defect(check: Check, box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw is told of, too, and still fails the run."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of cheese")
+
+    monkeypatch.setattr("flows.check_domains.check_all", broken)
+    state = check(domains="python.org", notify=[ANN])
+    assert state.is_failed()
+    (text,) = texts(box)
+    assert "RuntimeError: out of cheese" in text
+
+
 def test_nobody_at_home_fails_no_run(
     check: Check, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,7 @@
 """Two runs of one list, the newest list, and a run that is missed."""
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from prefect.states import Crashed, Pending, Running
 from database.engine import open_database
 from database.runs import open_run, use_list
 from flows.check_domains import check_domains
+from tasks import overlap
 from tests.flows.fixtures import Check
 
 NAMES = "python.org wikipedia.org"
@@ -61,6 +63,15 @@ def test_a_run_that_died_stops_nobody(check: Check, list_id: int, earlier: Any) 
     with get_client(sync_client=True) as client:
         client.delete_flow_run(earlier.id)
     assert check(file=f"list:{list_id}", overlap="skip").message == state.message
+
+
+def test_a_quiet_run_stops_nobody(
+    check: Check, list_id: int, earlier: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a machine has died, Prefect goes on calling its flow run Running; an hour is enough."""
+    monkeypatch.setattr(overlap, "QUIET", timedelta(0))
+    state = check(file=f"list:{list_id}", overlap="skip")
+    assert state.name == "Completed"
 
 
 def test_a_second_run_may_wait(check: Check, list_id: int, earlier: Any) -> None:
