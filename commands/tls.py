@@ -108,7 +108,7 @@ class Tls(Command[str, Seen]):
     statuses = STATUSES
     good = frozenset({"valid", "expiring"})
     volatile = frozenset({"address", "days_left"})
-    unsure = frozenset({"refused", "timeout", "error"})
+    unsure = frozenset({"timeout", "error"})
     #: Each step is bounded by itself; a name may wait long for its name server's next free slot.
     handling = Handling(timeout_seconds=None, reactions={"ConnectionResetError": "retry"})
     options: TlsOptions

@@ -26,7 +26,7 @@ STATUSES = (
     "error",
 )
 #: They may say more about the way, or about the moment, than about the domain.
-UNSURE = frozenset({"refused", "protocol-error", "timeout", "error"})
+UNSURE = frozenset({"protocol-error", "timeout", "error"})
 
 #: By the first digit of the status code. Others are none of HTTP's final ones.
 CODES = {2: "ok", 3: "redirect", 4: "client-error", 5: "server-error"}
