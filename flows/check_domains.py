@@ -13,7 +13,7 @@ from tasks.lists import load_list
 from tasks.nodes import CheckParameter
 from tasks.notices import NotifyParameter, tell
 from tasks.overlap import Overlap, Skipped, take_turn
-from tasks.run import EXPECTED, begin, final_state, finish, refused
+from tasks.run import EXPECTED, begin, check_share, final_state, finish, refused
 from tasks.runner import batches_to
 from tasks.source import Request
 
@@ -68,6 +68,7 @@ def check_domains(  # noqa: PLR0913, PLR0917 - the run form's fields
     """
     request = Request(file=file, domains=domains, format=format, column=column)
     try:
+        check_share(fail_above)
         with begin(request, checks, out, notify) as job:
             stored = load_list(job.run, job.source, job.settings)
             take_turn(job.run, stored, overlap, job.settings)

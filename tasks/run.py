@@ -109,6 +109,17 @@ def begin(
             cancel_batches(run.number)
 
 
+def check_share(fail_above: float) -> None:
+    """
+    Look at the share above which a run fails.
+
+    Raises:
+        InputError: It is none, e.g. 5 for five percent, which would never fail a run.
+    """
+    if not 0 <= fail_above <= 1:
+        raise InputError(f"fail_above: write a share from 0 to 1, e.g. 0.05, not {fail_above:g}")
+
+
 def final_state(summary: RunSummary, fail_above: float) -> State[Any]:
     """
     Return what a run ends with.

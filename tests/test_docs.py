@@ -14,6 +14,7 @@ from commands.registry import command_named, command_names
 from demo.behaviours import answers
 from demo.nameserver import running_nameserver
 from demo.script import Script
+from tests.services.prefect import PrefectServer
 
 ROOT = Path(__file__).parents[1]
 CHECKS = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
@@ -45,7 +46,7 @@ def run(words: list[str], **environment: str) -> str:
     return done.stdout
 
 
-def test_the_command_of_the_page(tmp_path: Path) -> None:
+def test_the_command_of_the_page(flow_server: PrefectServer, tmp_path: Path) -> None:
     """Installed from the text alone, it is a check like any other, with its option."""
     files(tmp_path / "source")
     site = tmp_path / "site"
@@ -62,6 +63,7 @@ def test_the_command_of_the_page(tmp_path: Path) -> None:
             PYTHONPATH=str(site),
             HOME=str(home),
             PREFECT_HOME=str(home / "prefect"),
+            PREFECT_API_URL=flow_server.api_url,
             ROLLCALL_HOME=str(home),
             ROLLCALL_NAMESERVERS=server.address,
             ROLLCALL_ALLOW_PRIVATE_ADDRESSES="1",

@@ -117,7 +117,7 @@ def test_a_later_check_does_not_wait_for_the_whole_stage(
 ) -> None:
     """With slow lookups, the first batch of the second check ends before the last of the first."""
     monkeypatch.setenv("ROLLCALL_DNS_QUERIES_PER_SECOND", "40")
-    names = "\n".join(f"n{i}.pages.dev" for i in range(120))
+    names = "\n".join(f"n{i}.pages.dev" for i in range(80))
     second = {"check": "again", "command": "host-program", "needs": "host"}
     state = check(domains=names, checks=["host", second])
     runs = finished_task_runs(flow_server, state.state_details.flow_run_id)
@@ -156,6 +156,14 @@ def test_what_stays_unknown_is_said_and_may_fail_the_run(check: Check, tmp_path:
         "host: 1 of 4 are unknown, which is more than fail_above=0.2."
     )
     assert Counter(row["host"] for row in statuses(out).values())["servfail"] == 1
+
+
+@pytest.mark.parametrize("share", [5, -0.1, float("nan")])
+def test_a_share_that_is_none(check: Check, share: float) -> None:
+    """Percent are no share: with 5 no run would ever fail."""
+    state = check(domains="python.org", fail_above=share)
+    assert state.name == "Refused"
+    assert str(state.message).startswith("fail_above: write a share from 0 to 1, e.g. 0.05, not ")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.rabbitmq.workers import Plant, running_plant
-from tests.services.prefect import PrefectServer, running_prefect_server
+from tests.services.prefect import PrefectServer, running_prefect_server_on_postgres
 from tests.services.processes import Server, running, wait_until
 from tests.services.rabbitmq import Broker
 
@@ -20,7 +20,7 @@ START_SECONDS = 180.0
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """Give a Prefect server that may be killed."""
-    with running_prefect_server(tmp_path_factory.mktemp("server")) as server:
+    with running_prefect_server_on_postgres(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 
