@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 EXTRAS := build/benchmarks
 EXTRAS_INSTALLED := $(EXTRAS)/.installed
 #: Debian packages with the servers and programs that tests and benchmarks run.
-SERVICES := knot postgresql rabbitmq-server bind9-host chromium
+SERVICES := knot postgresql rabbitmq-server bind9-host chromium iproute2
 
 # Given values reach the recipes through the environment and unread by make, so that a file name
 # may hold spaces, quotes and dollars.
