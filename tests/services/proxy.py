@@ -16,6 +16,8 @@ HOST = "127.0.0.1"
 #: How long one of its orders may take on a busy machine.
 ORDER_SECONDS = 30.0
 CHUNK_BYTES = 65536
+#: Far more than the few turns of a loop that it takes to begin with a connection.
+SETTLE_SECONDS = 0.05
 
 
 class Proxy:
@@ -74,6 +76,8 @@ class Proxy:
         if self._server:
             self._server.close()
             self._server = None
+            # What was accepted a moment ago is not among those that are served yet.
+            await asyncio.sleep(SETTLE_SECONDS)
         await self._cut()
 
     async def _cut(self) -> None:
