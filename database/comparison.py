@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, delete, func, literal, or_, select, text, update
 
 from database.engine import reading, transaction
+from database.results import counts_by_check
 from database.tables import changes, lists, results, runs
 
 #: About so many domains in one statement: sorted in memory, and no other writer waits long.
@@ -142,16 +143,7 @@ def previous_run(engine: Engine, run: int) -> int | None:
 
 def change_counts(engine: Engine, run: int) -> dict[str, Counter[str]]:
     """Return check -> kind of change -> how many domains; nothing where nothing changed."""
-    statement = (
-        select(changes.c.check, changes.c.change, func.count())
-        .where(changes.c.run == run)
-        .group_by(changes.c.check, changes.c.change)
-    )
-    found: dict[str, Counter[str]] = {}
-    with reading(engine) as connection:
-        for check, change, count in connection.execute(statement):
-            found.setdefault(check, Counter())[change] = count
-    return found
+    return counts_by_check(engine, changes.c.change, run)
 
 
 def change_examples(engine: Engine, run: int, check: str, change: str, limit: int) -> list[Change]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, and_, func, select
+from sqlalchemy import Column, Engine, and_, func, select
 
 from database.bulk import insert_rows
 from database.engine import reading, transaction
@@ -83,15 +83,21 @@ def save_results(
 
 def status_counts(engine: Engine, run: int) -> dict[str, Counter[str]]:
     """Return check -> status -> how many domains."""
+    return counts_by_check(engine, results.c.status, run)
+
+
+def counts_by_check(engine: Engine, kind: Column[str], run: int) -> dict[str, Counter[str]]:
+    """Return check -> value -> how many rows of a run have it, in a table's column."""
+    columns = kind.table.c
     statement = (
-        select(results.c.check, results.c.status, func.count())
-        .where(results.c.run == run)
-        .group_by(results.c.check, results.c.status)
+        select(columns.check, kind, func.count())
+        .where(columns.run == run)
+        .group_by(columns.check, kind)
     )
     found: dict[str, Counter[str]] = {}
     with reading(engine) as connection:
-        for check, status, count in connection.execute(statement):
-            found.setdefault(check, Counter())[status] = count
+        for check, value, count in connection.execute(statement):
+            found.setdefault(check, Counter())[value] = count
     return found
 
 

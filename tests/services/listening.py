@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import ssl
 import struct
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from socket import SO_LINGER, SOL_SOCKET
+
+from tests.services.loops import running_loop
 
 __all__ = ["Listener", "closes", "listening", "resets", "says", "silent"]
 
@@ -62,19 +63,12 @@ def listening(
         host: An address of this machine.
     """
     listener = Listener(client)
-    loop = asyncio.new_event_loop()
-    # A client that hangs up during the handshake is what tests are about.
-    loop.set_exception_handler(lambda _loop, _context: None)
-    thread = threading.Thread(target=loop.run_forever, name="listener", daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(listener.start(context, host), loop).result()
-    try:
-        yield listener
-    finally:
-        asyncio.run_coroutine_threadsafe(listener.stop(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with running_loop("listener") as loop:
+        asyncio.run_coroutine_threadsafe(listener.start(context, host), loop).result()
+        try:
+            yield listener
+        finally:
+            asyncio.run_coroutine_threadsafe(listener.stop(), loop).result()
 
 
 async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:

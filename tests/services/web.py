@@ -5,8 +5,9 @@ import contextlib
 import socket
 import ssl
 import struct
-import threading
 from collections.abc import Awaitable, Callable, Iterator
+
+from tests.services.loops import running_loop
 
 __all__ = ["Listener", "Talk", "page", "reset", "running_listener", "running_web"]
 
@@ -62,20 +63,13 @@ def running_listener(
     talk: Talk, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
 ) -> Iterator[Listener]:
     """Serve in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    # Handshakes that fail are what tests are about.
-    loop.set_exception_handler(lambda _loop, _context: None)
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
     listener = Listener(talk, tls)
-    asyncio.run_coroutine_threadsafe(listener.start(host, port), loop).result()
-    try:
-        yield listener
-    finally:
-        asyncio.run_coroutine_threadsafe(listener.stop(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with running_loop("web") as loop:
+        asyncio.run_coroutine_threadsafe(listener.start(host, port), loop).result()
+        try:
+            yield listener
+        finally:
+            asyncio.run_coroutine_threadsafe(listener.stop(), loop).result()
 
 
 @contextlib.contextmanager
