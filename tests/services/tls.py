@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import ipaddress
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.services.loops import running_loop
 
 __all__ = ["Authority", "running_tls_proxy"]
 
@@ -91,19 +92,12 @@ def running_tls_proxy(upstream_port: int, issued: Issued, *, ca_file: Path) -> I
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=ca_file)
     context.load_cert_chain(issued.certificate, issued.key)
     context.verify_mode = ssl.CERT_OPTIONAL
-    loop = asyncio.new_event_loop()
-    # A client that hangs up during the handshake is what tests are about.
-    loop.set_exception_handler(lambda _loop, _context: None)
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
     proxy = _Proxy(upstream_port)
-    try:
-        yield asyncio.run_coroutine_threadsafe(proxy.start(context), loop).result()
-    finally:
-        asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with running_loop("tls") as loop:
+        try:
+            yield asyncio.run_coroutine_threadsafe(proxy.start(context), loop).result()
+        finally:
+            asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result()
 
 
 class _Proxy:
