@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -31,6 +31,16 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A job that is to be put on a work queue because of what another one came to."""
+
+    command: str
+    #: Whatever JSON can say.
+    payload: Any = None
+    work_queue: str = "default"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What one execution came to."""
@@ -45,6 +55,8 @@ class Outcome:
     decided_by: str | None = None
     #: How long the deciding work took, without the wait for a turn; none: the whole execution.
     latency_ms: float | None = None
+    #: Jobs that follow; they are put on their queues once this outcome is stored.
+    jobs: tuple[FollowUp, ...] = ()
 
 
 class Command(ABC, Generic[Execution, Output]):
@@ -75,6 +87,11 @@ class Command(ABC, Generic[Execution, Output]):
     expired_status: ClassVar[str] = "timeout"
     #: The status of an execution that raised.
     failed_status: ClassVar[str] = "error"
+    #: What becomes of a job that waits while a deploy changes the command's code: it is run by the
+    #: new code, ends as superseded, or is held until somebody lets it go on.
+    on_new_code: ClassVar[Literal["run", "supersede", "hold"]] = "run"
+    #: Version of the command's code; empty: a hash of its class's source.
+    version: ClassVar[str] = ""
 
     def __init__(self, options: Mapping[str, Any], environment: Environment) -> None:
         """Check the options; `pydantic.ValidationError` names the wrong one."""
@@ -104,7 +121,13 @@ class Command(ABC, Generic[Execution, Output]):
 
     @abstractmethod
     def prepare(self, payload: str) -> Execution:
-        """Turn a payload (for a check: a domain's name) into what is to be executed."""
+        """
+        Turn a payload into what is to be executed.
+
+        Args:
+            payload: For a check a domain's name. A command that is meant for jobs takes whatever
+                JSON can say, and raises `ValueError` for what it has no use for.
+        """
 
     @abstractmethod
     async def execute(self, execution: Execution) -> Output:

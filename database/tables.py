@@ -179,3 +179,46 @@ turns = Table(
     Column("next_at", Double, nullable=False),
     **CLUSTERED,
 )
+
+groups = Table(
+    "groups",
+    metadata,
+    #: The jobs of a work queue are a group.
+    Column("work_queue", Text, primary_key=True),
+    #: The number of its latest job.
+    Column("last", BigInteger, nullable=False),
+    **CLUSTERED,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    #: That of the Prefect task run of its first message.
+    Column("id", Uuid, primary_key=True),
+    Column("work_queue", Text, nullable=False),
+    #: Its place in the group, from 1.
+    Column("number", BigInteger, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("payload", JSON),
+    #: ``queued``, ``running``, ``completed``, ``failed``, ``cancelled``, ``superseded``, ``held``.
+    Column("state", String(16), nullable=False),
+    #: The task run of the message that counts: another one after a move to another work queue.
+    Column("message", Uuid, nullable=False, unique=True),
+    #: Of the command's code, for which it was made; None where nobody said.
+    Column("version", Text),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("worker", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, default=now),
+    Column("started_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    #: What the command said; None before its end, or where it did not come to one.
+    Column("status", Text),
+    Column("answer", JSON),
+    Column("error", Text),
+    #: The job that this one repeats, and the one that repeats this one.
+    Column("rerun_of", Uuid),
+    Column("rerun", Uuid),
+)
+Index("jobs_group", jobs.c.work_queue, jobs.c.number, unique=True)
+#: For what failed between two times, and what has not ended.
+Index("jobs_ended", jobs.c.state, jobs.c.ended_at)
