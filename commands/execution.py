@@ -59,6 +59,18 @@ async def run(
         raise stops.exceptions[0] from stops.exceptions[0].__cause__
 
 
+async def attempt(command: Command[Any, Any], payload: Any) -> Outcome:
+    """
+    Open a command, and try once to run it over one payload.
+
+    Raises:
+        Expired: It took longer than its handling allows.
+        Exception: What the command raised.
+    """
+    async with command:
+        return await _tried(command, payload)
+
+
 async def _work(
     command: Command[Any, Any],
     payload: str | None,
@@ -92,11 +104,11 @@ async def _ended(command: Command[Any, Any], payload: str) -> tuple[Outcome, int
                 reason = f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
                 raise RunStopped(f"{command.name} stopped at {payload}: {reason}") from error
             if reaction == "mark" or tries > command.handling.retries:
-                return _marked(command, error), tries
+                return marked(command, error), tries
             await asyncio.sleep(command.handling.pause(tries))
 
 
-async def _tried(command: Command[Any, Any], payload: str) -> Outcome:
+async def _tried(command: Command[Any, Any], payload: Any) -> Outcome:
     execution = command.prepare(payload)
     seconds = command.handling.timeout_seconds
     limit = asyncio.timeout(seconds)
@@ -111,7 +123,8 @@ async def _tried(command: Command[Any, Any], payload: str) -> Outcome:
     return _listed(command, command.interpret(output))
 
 
-def _marked(command: Command[Any, Any], error: Exception) -> Outcome:
+def marked(command: Command[Any, Any], error: Exception) -> Outcome:
+    """Say what an exception means that is not retried."""
     if isinstance(error, Expired):
         return Outcome(status=command.expired_status, error=str(error))
     return _listed(command, command.mark(error))

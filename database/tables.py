@@ -215,6 +215,9 @@ jobs = Table(
     Column("status", Text),
     Column("answer", JSON),
     Column("error", Text),
+    #: The flow run that waits for it, and its place among that one's jobs, from 0.
+    Column("flow_run", Uuid, index=True),
+    Column("step", Integer),
     #: The job that this one repeats, and the one that repeats this one.
     Column("rerun_of", Uuid),
     Column("rerun", Uuid),

@@ -21,9 +21,11 @@ TYPE = RabbitMQWorker.type
 WORK_QUEUES = {
     "high": "Overtakes: for a few names beside a long list.",
     "default": "Everything else.",
+    "cron_events": "Jobs: mails of what has changed.",
+    "cron_frame": "Jobs: exports of the product feed.",
 }
 #: What a worker registers, so that messages may name it.
-TASK_MODULES = ["tasks.check"]
+TASK_MODULES = ["tasks.check", "tasks.jobs.run_command"]
 
 
 def make_pool(client: SyncPrefectClient) -> None:

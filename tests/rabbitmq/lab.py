@@ -15,6 +15,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.futures import wait
+from prefect_rabbitmq import current_message
 from prefect_rabbitmq.task_runner import RabbitMQTaskRunner
 
 #: Seconds between looks whether a gate is open.
@@ -107,6 +108,14 @@ def add(number: int, day: date, more: int = 1) -> int:
     """Be particular about parameters."""
     mark("start", f"{number}-{day.isoformat()}-{more}")
     return number + more
+
+
+@task
+def whose(key: str) -> None:
+    """Tell of the message that it is run for."""
+    message = current_message()
+    assert message is not None
+    mark(f"{message.worker}/{message.work_queue}/{message.message_id}/{message.deliveries}", key)
 
 
 @task

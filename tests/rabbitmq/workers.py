@@ -21,7 +21,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.exceptions import ObjectNotFound
 from prefect_rabbitmq import topology
-from prefect_rabbitmq.execution import task_run_id
+from prefect_rabbitmq.messages import task_run_id
 from prefect_rabbitmq.worker import RabbitMQWorker
 
 from tests.services.prefect import PrefectServer, running_prefect_worker
@@ -111,6 +111,18 @@ class Plant:
             prefect, self.directory, pool=self.pool, name=name, kind="rabbitmq"
         ) as worker:
             self.wait(lambda: all(self.takers(queue) for queue in queues))
+            yield worker
+
+    @contextlib.contextmanager
+    def once(self, name: str, *options: str, **environment: str) -> Iterator[Server]:
+        """Run a worker with `--run-once`; see `worker`."""
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--run-once"]
+        command += ["--pool", self.pool, "--type", "rabbitmq", "--name", name, *options]
+        self._logs.append(self.directory / f"{name}.log")
+        everything = self.environment(**environment)
+        with running(
+            command, directory=self.directory, name=name, environment=everything
+        ) as worker:
             yield worker
 
     @contextlib.contextmanager

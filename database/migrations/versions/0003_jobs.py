@@ -38,12 +38,15 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=True),
         sa.Column("answer", sa.JSON(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("flow_run", sa.Uuid(), nullable=True),
+        sa.Column("step", sa.Integer(), nullable=True),
         sa.Column("rerun_of", sa.Uuid(), nullable=True),
         sa.Column("rerun", sa.Uuid(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("message"),
     )
     op.create_index("jobs_group", "jobs", ["work_queue", "number"], unique=True)
+    op.create_index("ix_jobs_flow_run", "jobs", ["flow_run"])
     op.create_index("jobs_ended", "jobs", ["state", "ended_at"])
 
 

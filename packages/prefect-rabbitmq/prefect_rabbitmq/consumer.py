@@ -7,31 +7,28 @@ A session of a `Link`: everything here happens on the link's thread.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any
-from uuid import UUID
 
 from pika import SelectConnection
 from pika.channel import Channel
-from prefect.client.schemas.objects import State
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled
 
-from prefect_rabbitmq import metrics, outsiders
+from prefect_rabbitmq import metrics
+from prefect_rabbitmq.current import CurrentMessage
 from prefect_rabbitmq.drain import Drain
-from prefect_rabbitmq.flow_runs import FlowRuns, Standing
 from prefect_rabbitmq.jobs import Job, Jobs
 from prefect_rabbitmq.lane import Delivery, Lane, Source
 from prefect_rabbitmq.lanes import Lanes
 from prefect_rabbitmq.link import Link
 from prefect_rabbitmq.messages import Malformed, Message
-from prefect_rabbitmq.outcomes import reply_of
 from prefect_rabbitmq.outlet import Outlet
 from prefect_rabbitmq.settings import Limits
+from prefect_rabbitmq.settlement import Settlement
 from prefect_rabbitmq.standings import Standings
 from prefect_rabbitmq.supervisor import Supervisor
 from prefect_rabbitmq.use import Use
+from prefect_rabbitmq.work_off import WorkOff
 
 logger = logging.getLogger("prefect.rabbitmq.consumer")
 
@@ -47,32 +44,36 @@ class Consumer:
     """Takes messages from the work queues of a pool, and has them run."""
 
     def __init__(
-        self, pool: str, exhausted: Callable[[str], Any], is_hosting: Callable[[], bool]
+        self,
+        pool: str,
+        worker: str,
+        exhausted: Callable[[str], Any],
+        is_hosting: Callable[[], bool],
     ) -> None:
         """
         Prepare; it takes nothing before it was configured.
 
         Args:
             pool: The work pool.
+            worker: The name of the worker.
             exhausted: Called with the reason when a limit was reached and all that it had is done.
             is_hosting: Says whether the worker has flow runs; they may wait for what it takes.
         """
-        self._pool = pool
+        self._pool, self._worker = pool, worker
         self._exhausted, self._is_hosting = exhausted, is_hosting
         #: The limit that was reached.
         self.limit_reached = ""
         self._limits = Limits()
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, Source] | None = None
         self._lanes = Lanes(self._lane)
         self._jobs = Jobs()
         self._outlet = Outlet(pool)
         self._process = Supervisor(self)
         self._connection: SelectConnection | None = None
-        self._standings = Standings()
-        self._outsiders = outsiders.Outsiders()
-        self._watch = FlowRuns(lambda read: self._link.call(self._flow_runs_read, read))
+        self._standings = Standings(self._jobs, self._standings_read)
         self._use = Use()
         self._drain = Drain(self._lanes)
+        self._settlement = Settlement(pool, self._outlet, self._drain, self._counted)
         self._link: Link
 
     # --- what the worker says -----------------------------------------------
@@ -80,7 +81,7 @@ class Consumer:
     def begin(self, link: Link) -> None:
         """Begin, with a link that this is the session of."""
         self._link = self._process.link = self._outlet.link = link
-        self._watch.start()
+        self._standings.start(link)
         link.start()
         link.call(self._tick)
 
@@ -101,6 +102,15 @@ class Consumer:
         """Stop what runs; RabbitMQ gives it to others."""
         self._cancel(self._jobs.lose())
 
+    def work_off(self, done: Callable[[], Any]) -> None:
+        """Call `done` once its work queues are empty, and what was in them or hosted is done."""
+
+        def is_busy() -> bool:
+            is_able = self._sources is not None and self._process.is_ready
+            return not is_able or not self.is_idle or self._is_hosting()
+
+        WorkOff(self._lanes, is_busy, self._link.later, done).look()
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way, nor done and not acknowledged."""
@@ -108,7 +118,7 @@ class Consumer:
 
     def close(self) -> None:
         """End the tasks' process, which gets a moment to send its logs; from any thread."""
-        self._watch.stop()
+        self._standings.stop()
         self._process.stop(CANCEL_SECONDS)
 
     # --- the session ----------------------------------------------------------
@@ -132,11 +142,11 @@ class Consumer:
     def _open_lanes(self) -> None:
         if self._connection is None or not self._connection.is_open or self._drain.reason:
             return
-        prefetch = self._limits.concurrency + self._limits.prefetch
-        for lane in self._lanes.close_outdated(self._sources, prefetch):
+        prefetch, sources = self._limits.concurrency + self._limits.prefetch, self._sources or {}
+        for lane in self._lanes.close_outdated(sources, prefetch):
             self._return(self._jobs.waiting_of(lane))
         if self._process.is_ready and self._outlet.is_open:
-            self._lanes.open(self._connection, self._sources, prefetch)
+            self._lanes.open(self._connection, sources, prefetch)
 
     def _lane(self, source: Source) -> Lane:
         return Lane(self._pool, source, self._link.later, self._arrived, self._gone)
@@ -159,25 +169,28 @@ class Consumer:
         try:
             message = Message.decode(delivery.body)
         except Malformed as error:
-            state: State[Any] = Crashed(message=f"Its message is malformed: {error}")
-            self._outlet.reply(delivery, reply_of(state, None).encode(), lambda: None)
-            self._reject(delivery, f"malformed: {error}")
+            self._settlement.refuse(delivery, error)
             return
         job = self._jobs.add(delivery, message, alone=delivery.deliveries >= SUSPECT_DELIVERIES)
         if delivery.deliveries >= self._limits.delivery_limit:
-            self._give_up(job, f"delivered {delivery.deliveries} times without an end")
+            del self._jobs.waiting[job.tag]
+            self._settlement.give_up(job, f"delivered {delivery.deliveries} times without an end")
         self._pump()
 
     def _pump(self) -> None:
         """Start what can be started; and see whether all is done."""
-        self._watch.want(self._jobs.flow_runs())
+        self._standings.want()
         while self._process.is_ready and (job := self._next()):
             self._jobs.start(job)
-            self._process.run(job.tag, job.id, job.delivery.body)
+            self._process.run(job.tag, self._current(job), job.delivery.body)
         metrics.IN_FLIGHT.labels(self._pool).set(len(self._jobs.running))
         metrics.WAITING.labels(self._pool).set(len(self._jobs.waiting))
         if self._drain.reason and self._drain.advance() and self.is_idle:
             self._exhausted(self._drain.reason)
+
+    def _current(self, job: Job) -> CurrentMessage:
+        deliveries = job.delivery.deliveries
+        return CurrentMessage(job.id, job.work_queue, deliveries, self._worker)
 
     def _next(self) -> Job | None:
         for job in self._jobs.candidates(self._limits.concurrency):
@@ -186,38 +199,10 @@ class Consumer:
                     return job
                 case "over":
                     del self._jobs.waiting[job.tag]
-                    self._end(job, Cancelled(message="Its flow run is over"))
-                    self._count(job.work_queue, "dropped")
+                    self._settlement.drop(job)
         return None
 
-    def _end(self, job: Job, state: State[Any]) -> None:
-        """End a message without running it."""
-        outsiders.end(job, state)
-        self._outlet.reply(
-            job.delivery, reply_of(state, None).encode(), partial(self._ack, job.delivery)
-        )
-
-    def _give_up(self, job: Job, reason: str) -> None:
-        """Put a message to the dead letters, and tell whoever waits for it."""
-        self._jobs.waiting.pop(job.tag, None)
-        state: State[Any] = Crashed(message=f"Its message is a dead letter: {reason}")
-        outsiders.end(job, state)
-        self._outlet.reply(job.delivery, reply_of(state, None).encode(), lambda: None)
-        self._reject(job.delivery, reason)
-
-    def _reject(self, delivery: Delivery, reason: str) -> None:
-        work_queue = delivery.lane.source.work_queue
-        logger.error("A message on work queue %s goes to the dead letters: %s", work_queue, reason)
-        self._outlet.dead_letter(delivery, reason, partial(self._ack, delivery))
-        self._count(work_queue, "rejected")
-
-    def _ack(self, delivery: Delivery) -> None:
-        self._drain.acknowledge(delivery)
-        if self._drain.reason:
-            self._pump()
-
-    def _count(self, work_queue: str, outcome: str) -> None:
-        metrics.MESSAGES.labels(self._pool, work_queue, outcome).inc()
+    def _counted(self) -> None:
         self._use.messages += 1
         self._keep_limits()
 
@@ -245,28 +230,24 @@ class Consumer:
         self._jobs.orphans.pop(told["tag"], None)
         if job := self._jobs.running.pop(told["tag"], None):
             if told["outcome"] == "rejected":
-                self._give_up(job, told["reason"])
+                self._settlement.give_up(job, told["reason"])
             else:
-                seconds = time.monotonic() - job.started
-                metrics.SECONDS.labels(self._pool, job.work_queue).observe(seconds)
-                # Before it is acknowledged, which at a limit waits.
-                self._count(job.work_queue, told["outcome"])
-                self._outsiders.ended(job, reply)
-                self._outlet.reply(job.delivery, reply, partial(self._ack, job.delivery))
+                self._settlement.done(job, told["outcome"], reply)
         self._pump()
 
     def died(self, how: str, *, killed_by_us: bool) -> None:
         """Find out which message killed the process: each that was in it runs alone now."""
         metrics.DEATHS.labels(self._pool).inc()
-        self._outsiders.tell()
+        self._settlement.process_died()
         jobs = self._jobs.died(killed_by_us=killed_by_us)
         logger.error("The tasks' process died (%s) with %d messages in it.", how, len(jobs))
         for job in jobs:
             if job.cancelled:
                 del self._jobs.waiting[job.tag]
-                self._end(job, Cancelled(message="Killed, since it did not stop"))
+                self._settlement.end(job, Cancelled(message="Killed, since it did not stop"))
             elif job.deaths >= min(MOST_DEATHS, self._limits.delivery_limit):
-                self._give_up(job, f"killed its process {job.deaths} times ({how})")
+                del self._jobs.waiting[job.tag]
+                self._settlement.give_up(job, f"killed its process {job.deaths} times ({how})")
         self._pump()
 
     def _cancel(self, jobs: Iterable[Job]) -> None:
@@ -284,8 +265,7 @@ class Consumer:
 
     # --- flow runs and time -----------------------------------------------------
 
-    def _flow_runs_read(self, read: Mapping[UUID, Standing | None]) -> None:
-        self._standings.update(read)
+    def _standings_read(self) -> None:
         running = self._jobs.running.values()
         self._cancel([job for job in running if self._standings.of(job) == "over"])
         self._pump()
@@ -293,7 +273,6 @@ class Consumer:
     def _tick(self) -> None:
         """Once a second: the time limit, and flow runs of which the API says nothing."""
         self._keep_limits()
-        self._standings.presume(self._jobs.waiting.values())
-        self._standings.keep(self._jobs.flow_runs())
+        self._standings.tick()
         self._pump()
         self._link.later(1.0, self._tick)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, cast
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import AsyncClientContext, TaskRunContext
@@ -19,13 +19,17 @@ from prefect.tasks import Task
 from prefect.utilities.engine import emit_task_run_state_change_event
 
 from prefect_rabbitmq.clients import opened
+from prefect_rabbitmq.current import CURRENT, CurrentMessage
 from prefect_rabbitmq.exceptions import restored
-from prefect_rabbitmq.messages import Malformed, Message
+from prefect_rabbitmq.messages import Malformed, Message, task_run_id
 from prefect_rabbitmq.outcomes import reply_of
 from prefect_rabbitmq.registry import UnknownTask, load_tasks, task_named
 from prefect_rabbitmq.signatures import fit
 from prefect_rabbitmq.stored import result_store
 from prefect_rabbitmq.versions import SUPERSEDED, code_version, policy_of
+
+#: Most characters of a name that a message may bring to the UI.
+NAME_LENGTH = 200
 
 
 class TaskCancelled(asyncio.CancelledError):
@@ -66,16 +70,17 @@ class Executor:
         running.get_loop().call_soon_threadsafe(running.cancel)
         return True
 
-    def run(self, message_id: str, body: bytes, *, cancelled: bool = False) -> Executed:
+    def run(self, current: CurrentMessage, body: bytes, *, cancelled: bool = False) -> Executed:
         """
         Run a message; whatever it does, this returns, unless the process dies.
 
         Args:
-            message_id: Of the message; a task run that is made for it has its id from this, so
+            current: The message. A task run that is made for it has its id from the message's, so
                 that a second delivery is the same task run.
-            body: The message.
+            body: Its body.
             cancelled: Whether it is to be ended without being run.
         """
+        CURRENT.set(current)
         try:
             message = Message.decode(body)
             task = task_named(self._tasks, message.task)
@@ -85,7 +90,8 @@ class Executor:
         version = code_version(task)
         state = self._before(message, version, cancelled=cancelled)
         if state is None:
-            state = self._run(task, message.task_run, task_run_id(message_id), parameters)
+            new_id = task_run_id(current.message_id)
+            state = self._run(task, message.task_run, new_id, parameters)
         return self._executed(task, message, state)
 
     def _before(self, message: Message, version: str, *, cancelled: bool) -> State[Any] | None:
@@ -117,8 +123,7 @@ class Executor:
             return cast("State[Any]", run_task_sync(**told))
         except asyncio.CancelledError:
             state: State[Any] = Cancelled(message="Cancelled while it ran")
-            if task_run is not None:
-                end_task_run(task_run, state)
+            end_task_run(task_run or outside_task_run(new_id, task.name), state)
             return state
         except BaseException as error:  # noqa: BLE001
             # SystemExit and the like end the task run, not the thread.
@@ -169,12 +174,10 @@ def end_task_run(task_run: TaskRun, state: State[Any]) -> None:
         emit_task_run_state_change_event(task_run, before, state)
 
 
-def task_run_id(message_id: str) -> UUID:
-    """Return the id of the task run that is made for a message that brings none."""
-    try:
-        return UUID(message_id)
-    except ValueError:
-        return uuid5(NAMESPACE_OID, message_id)
+def outside_task_run(id_: UUID, task: str) -> TaskRun:
+    """Return the task run of a message from outside, as far as the message tells."""
+    name = task[:NAME_LENGTH]
+    return TaskRun(id=id_, name=name, task_key=name, dynamic_key=str(id_), flow_run_id=None)
 
 
 def _settled(task: Task[..., Any]) -> Task[..., Any]:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import UUID
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
-from prefect_rabbitmq import dead_letters
+from prefect_rabbitmq import dead_letters, standalone
 from prefect_rabbitmq.messaging import publish
 
-__all__ = ["list_dead_letters", "publish_message", "replay_dead_letters"]
+__all__ = ["cancel_jobs", "list_dead_letters", "publish_message", "replay_dead_letters"]
 
 
 @flow(name="dead-letters", description="What a work pool of RabbitMQ could not run, and why.")
@@ -93,3 +94,21 @@ def publish_message(
         credentials=credentials,
         properties={"content_type": content_type},
     )
+
+
+@flow(name="cancel-jobs", description="Cancel jobs that belong to no flow run.")
+def cancel_jobs(task_runs: tuple[UUID, ...], reason: str = "") -> dict[str, str]:
+    """
+    Cancel jobs that wait or run and belong to no flow run; others are cancelled with theirs.
+
+    Args:
+        task_runs: Their task runs' ids.
+        reason: Is shown with the state.
+
+    Returns:
+        What became of each: cancelled, cancelling, ended, or of a flow run.
+    """
+    done = standalone.cancel_jobs(task_runs, reason)
+    for task_run, what in done.items():
+        get_run_logger().info("%s: %s", task_run, what)
+    return {str(task_run): what for task_run, what in done.items()}

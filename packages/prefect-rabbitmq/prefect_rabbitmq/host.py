@@ -11,8 +11,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any, Protocol
 
+from prefect_rabbitmq.current import CurrentMessage
 from prefect_rabbitmq.pipe import Pipe
 
 logger = logging.getLogger("prefect.rabbitmq.host")
@@ -80,9 +82,9 @@ class TaskHost:
         """The process's id."""
         return self._process.pid
 
-    def run(self, tag: int, message_id: str, body: bytes) -> None:
+    def run(self, tag: int, message: CurrentMessage, body: bytes) -> None:
         """Have a message run."""
-        self._pipe.send({"do": "run", "tag": tag, "id": message_id}, body)
+        self._pipe.send({"do": "run", "tag": tag, "message": asdict(message)}, body)
 
     def cancel(self, tags: Iterable[int]) -> None:
         """Have messages ended that run or wait there."""

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from pika.channel import Channel
 
 from prefect_rabbitmq.lane import Delivery, Lane
-from prefect_rabbitmq.messages import Message
+from prefect_rabbitmq.messages import Message, task_run_id
 
 
 @dataclass(slots=True, eq=False)
@@ -45,9 +45,21 @@ class Job:
         return self.message.task_run.flow_run_id if self.message.task_run else None
 
     @property
+    def subject(self) -> UUID:
+        """What is asked whether it is still wanted: its flow run, or its own task run."""
+        return self.flow_run or self.run_id
+
+    @property
+    def run_id(self) -> UUID:
+        """The task run that it stands for."""
+        return self.message.task_run.id if self.message.task_run else task_run_id(self.id)
+
+    @property
     def run_count(self) -> int:
-        """The attempt of the flow run that it belongs to, from 1."""
-        return self.message.task_run.flow_run_run_count if self.message.task_run else 0
+        """The attempt of the flow run that it belongs to, from 1; 0 without one."""
+        if self.message.task_run is None or self.flow_run is None:
+            return 0
+        return self.message.task_run.flow_run_run_count
 
     def has_room(self, running: int) -> bool:
         """Say whether it may run beside so many others of its work queue."""
@@ -143,10 +155,6 @@ class Jobs:
     def waiting_of(self, lane: Lane) -> list[Job]:
         """Return those of a lane that wait."""
         return [job for job in self.waiting.values() if job.delivery.lane is lane]
-
-    def flow_runs(self) -> set[UUID]:
-        """Return the flow runs that the messages belong to."""
-        return {job.flow_run for job in self if job.flow_run is not None}
 
     def __iter__(self) -> Iterator[Job]:
         """Go through all that wait or run."""

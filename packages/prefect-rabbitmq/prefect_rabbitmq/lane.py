@@ -90,6 +90,8 @@ class Lane:
         self.prefetch = 1
         self._said = False
         self._cancelling = False
+        #: Whether another worker has the queue for itself.
+        self._is_taken = False
 
     def open(self, connection: SelectConnection, prefetch: int) -> None:
         """Begin to take, `prefetch` messages at most without an acknowledgement."""
@@ -114,6 +116,16 @@ class Lane:
     def is_quiet(self) -> bool:
         """Whether it is closed, and RabbitMQ knows that."""
         return self._connection is None and not self._cancelling
+
+    def count(self, told: Callable[[int], Any]) -> None:
+        """Have `told` called with how many messages wait in RabbitMQ for this worker, once open."""
+        if self._is_taken:
+            told(0)
+        elif self._channel is not None and self._channel.is_open and self._consumer:
+            queue = topology.queue_name(self._pool, self.source.work_queue)
+            self._channel.queue_declare(
+                queue, passive=True, callback=lambda frame: told(frame.method.message_count)
+            )
 
     def _cancelled(self, _frame: Method) -> None:
         self._cancelling = False
@@ -147,6 +159,7 @@ class Lane:
     def _consume(self, _frame: Method) -> None:
         if self._connection is None or self._channel is None or not self._channel.is_open:
             return
+        self._is_taken = False
         # As when the queue is deleted, or an acknowledgement took RabbitMQ too long.
         self._channel.add_on_cancel_callback(lambda _: self._restart())
         self._consumer = self._channel.basic_consume(
@@ -168,12 +181,14 @@ class Lane:
     def _closed(self, channel: Channel, error: Exception) -> None:
         self._channel, self._consumer, self._cancelling = None, "", False
         self._gone(channel)
+        closed_for = error.reply_code if isinstance(error, ChannelClosedByBroker) else None
+        self._is_taken = closed_for == RESOURCE_LOCKED
         connection = self._connection
         if connection is None or not connection.is_open:
             return
         if not self._said:
             self._said = True
-            if isinstance(error, ChannelClosedByBroker) and error.reply_code == RESOURCE_LOCKED:
+            if self._is_taken:
                 logger.info(
                     "Work queue %s is taken by another worker; standing by.", self.source.work_queue
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from pika import SelectConnection
 
@@ -47,6 +48,12 @@ class Lanes:
     def are_quiet(self) -> bool:
         """Whether all are closed, and RabbitMQ knows that."""
         return all(lane.is_quiet for lane in list(self._lanes.values()))
+
+    def count(self, told: Callable[[int], Any]) -> int:
+        """Have each that is open tell how many messages wait in RabbitMQ; returns how many ask."""
+        for lane in self._lanes.values():
+            lane.count(told)
+        return len(self._lanes)
 
     def forget(self) -> None:
         """Drop them all: their connection is gone."""

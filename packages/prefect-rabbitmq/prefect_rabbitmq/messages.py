@@ -7,6 +7,7 @@ A message names a task that the worker has registered, and its parameters. It ca
 from __future__ import annotations
 
 from typing import Any, Self
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from prefect.client.schemas.objects import State, TaskRun
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -103,3 +104,11 @@ class Reply(_Body):
     error: RemoteError | None = None
     #: The version of the code that the worker has.
     code_version: str | None = None
+
+
+def task_run_id(message_id: str) -> UUID:
+    """Return the id of the task run that is made for a message that brings none."""
+    try:
+        return UUID(message_id)
+    except ValueError:
+        return uuid5(NAMESPACE_OID, message_id)

@@ -14,12 +14,11 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from prefect_rabbitmq import topology
 from prefect_rabbitmq.connections import opened_channel, send
 from prefect_rabbitmq.credentials import RabbitMQCredentials, find_credentials
-from prefect_rabbitmq.errors import BrokerUnreachable, QueueMissing, Unroutable
-from prefect_rabbitmq.messages import JSON, Message
-from prefect_rabbitmq.settings import pool_credentials
+from prefect_rabbitmq.emission import job_publisher
+from prefect_rabbitmq.errors import BrokerUnreachable, QueueMissing
+from prefect_rabbitmq.messages import JSON
 
 __all__ = ["Received", "consume_one", "publish", "publish_job"]
 
@@ -142,40 +141,30 @@ def publish_job(
     task: str,
     parameters: Mapping[str, Any],
     *,
+    message_id: str = "",
     credentials: RabbitMQCredentials | str | None = None,
 ) -> str:
     """
-    Have a worker run a task, without waiting for it.
+    Have a worker run a task, without waiting for it. Prefect's UI shows it as `Queued` until then.
 
     Args:
         pool: A work pool of type `rabbitmq`.
         work_queue: One of its work queues; a worker has served it before.
         task: The name of a task that its workers have registered.
         parameters: The task's, by name.
+        message_id: The same id again is the same task run; by default a new one.
         credentials: A block or the name of a saved one; by default those of the environment, or
             else those of the pool.
 
     Returns:
-        The message's id.
+        The message's id; `messages.task_run_id` makes the task run's from it.
 
     Raises:
         Malformed: JSON has no such value.
         As `publish` otherwise.
     """
-    body = Message(task=task, parameters=dict(parameters)).encode()
-    message = _properties({"content_type": JSON})
-    exchange = topology.exchange_name(pool)
-    found = find_credentials(credentials) if credentials else pool_credentials(pool)
-    try:
-        with opened_channel(found.connect("publish-job"), found.address) as channel:
-            send(channel, body, message, exchange=exchange, routing_key=work_queue)
-    except Unroutable as error:
-        queue = topology.queue_name(pool, work_queue)
-        raise Unroutable(
-            f"queue '{queue}' does not exist: no worker of pool '{pool}' has served work queue "
-            f"'{work_queue}' yet"
-        ) from error
-    return str(message.message_id)
+    with job_publisher(pool, credentials) as jobs:
+        return jobs.publish(work_queue, task, parameters, message_id=message_id)
 
 
 def _encoded(body: Any) -> tuple[str, bytes]:

@@ -14,14 +14,12 @@ from typing import Any
 
 from prefect.client.schemas.objects import State, TaskRun
 
-from prefect_rabbitmq.execution import end_task_run, task_run_id
+from prefect_rabbitmq.execution import end_task_run, outside_task_run
 from prefect_rabbitmq.jobs import Job
 from prefect_rabbitmq.messages import Reply
 
 #: Seconds after which the events of a living process have been sent.
 EVENT_SECONDS = 10.0
-#: Most characters of a name that a message may bring to the UI.
-NAME_LENGTH = 200
 
 
 class Outsiders:
@@ -60,6 +58,4 @@ def end(job: Job, state: State[Any]) -> None:
 
 
 def _task_run(job: Job) -> TaskRun:
-    """Return the task run of a message from outside, as far as this tells."""
-    id_, name = task_run_id(job.id), job.message.task[:NAME_LENGTH]
-    return TaskRun(id=id_, name=name, task_key=name, dynamic_key=str(id_), flow_run_id=None)
+    return outside_task_run(job.run_id, job.message.task)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from prefect_rabbitmq.current import CurrentMessage
 from prefect_rabbitmq.host import TaskHost
 from prefect_rabbitmq.link import Link
 from prefect_rabbitmq.settings import Limits
@@ -61,10 +62,10 @@ class Supervisor:
             self._wanted = wanted
             self._replace()
 
-    def run(self, tag: int, message_id: str, body: bytes) -> None:
+    def run(self, tag: int, message: CurrentMessage, body: bytes) -> None:
         """Have a message run."""
         if self._host is not None:
-            self._host.run(tag, message_id, body)
+            self._host.run(tag, message, body)
 
     def cancel(self, tags: Iterable[int], seconds: float, still: Callable[[], bool]) -> None:
         """

@@ -25,6 +25,7 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
 from prefect_rabbitmq.clients import opened
+from prefect_rabbitmq.current import CurrentMessage
 from prefect_rabbitmq.events import keep_events
 from prefect_rabbitmq.execution import Executed, Executor, TaskCancelled
 from prefect_rabbitmq.pipe import Pipe
@@ -61,7 +62,8 @@ class TaskProcess:
             told, body = received
             match told["do"]:
                 case "run":
-                    self._threads.submit(self._run, told["tag"], told["id"], body)
+                    message = CurrentMessage(**told["message"])
+                    self._threads.submit(self._run, told["tag"], message, body)
                 case "cancel":
                     self._cancel(told["tags"])
                 case _:
@@ -82,12 +84,12 @@ class TaskProcess:
         while self._pipe.send({"is": "using", "memory_mb": _memory_mb()}):
             time.sleep(MEMORY_SECONDS)
 
-    def _run(self, tag: int, message_id: str, body: bytes) -> None:
+    def _run(self, tag: int, message: CurrentMessage, body: bytes) -> None:
         with self._lock:
             self._running[tag] = threading.get_ident()
             cancelled = tag in self._cancelled
         try:
-            executed = self._executor.run(message_id, body, cancelled=cancelled)
+            executed = self._executor.run(message, body, cancelled=cancelled)
         except TaskCancelled:
             # It came when the task had just ended.
             executed = Executed("cancelled")

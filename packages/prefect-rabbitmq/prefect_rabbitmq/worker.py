@@ -88,6 +88,7 @@ class RabbitMQWorker(ProcessWorker):
         self._flow_runs: set[_Started] = set()
         self._exhausted = ""
         self._warned = ""
+        self._runs_once = False
 
     async def start(
         self,
@@ -97,7 +98,7 @@ class RabbitMQWorker(ProcessWorker):
     ) -> None:
         """Work until told to stop, or until a limit of the pool is reached."""
         keep_events()
-        self._main = asyncio.current_task()
+        self._main, self._runs_once = asyncio.current_task(), run_once
         try:
             await super().start(run_once, with_healthcheck, printer)
         except asyncio.CancelledError:
@@ -133,10 +134,14 @@ class RabbitMQWorker(ProcessWorker):
 
     async def teardown(self, *exc_info: Any) -> None:
         """Finish what runs, within a time, and give back the rest."""
-        with anyio.CancelScope(shield=True):
-            await self._stop_consuming()
-            await self._stop_flow_runs()
-        await super().teardown(*exc_info)
+        try:
+            if self._runs_once and exc_info[0] is None:
+                await self._work_off()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._stop_consuming()
+                await self._stop_flow_runs()
+            await super().teardown(*exc_info)
 
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
         # After a limit, others run what comes.
@@ -182,6 +187,7 @@ class RabbitMQWorker(ProcessWorker):
         loop = asyncio.get_running_loop()
         self._consumer = Consumer(
             self._work_pool_name,
+            self.name,
             lambda reason: asyncio.run_coroutine_threadsafe(self._limit_reached(reason), loop),
             lambda: bool(self._flow_runs or self._submitting_flow_run_ids),
         )
@@ -212,6 +218,14 @@ class RabbitMQWorker(ProcessWorker):
         self._exhausted = reason
         if self._main is not None:
             self._main.cancel()
+
+    async def _work_off(self) -> None:
+        """Work until there is nothing left: neither messages nor flow runs that may bring some."""
+        if self._consumer is None or self._link is None:
+            return
+        loop, empty = asyncio.get_running_loop(), asyncio.Event()
+        self._link.call(self._consumer.work_off, lambda: loop.call_soon_threadsafe(empty.set))
+        await empty.wait()
 
     async def _stop_consuming(self) -> None:
         if self._consumer is None or self._link is None:

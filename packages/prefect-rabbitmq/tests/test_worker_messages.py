@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.filters import LogFilter, LogFilterTaskRunId
-from prefect_rabbitmq.execution import task_run_id
+from prefect_rabbitmq.messages import task_run_id
 
 from tests.rabbitmq.evil import Evil
 from tests.rabbitmq.workers import LAB, Plant

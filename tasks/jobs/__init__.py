@@ -1,0 +1,1 @@
+"""Jobs: commands with a payload that wait on work queues; see ARCHITECTURE.md."""

@@ -1,0 +1,140 @@
+"""Running a job that was taken, and writing down what it has come to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, NoReturn
+
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed
+from prefect_rabbitmq.errors import BrokerUnreachable
+
+from commands.command import Command, FollowUp, Outcome
+from commands.errors import CommandError
+from commands.registry import make
+from commands.version import command_version
+from database.engine import open_database
+from database.errors import DatabaseUnreachable
+from database.job_life import end_job
+from database.jobs import State as JobState
+from database.jobs import StoredJob
+from tasks.errors import InputError
+from tasks.jobs.attempt import TryAgain, failed, pause, try_once
+from tasks.jobs.emit import follow_ups, publisher
+from tasks.settings import Settings
+
+#: How often the end of a job is written down before it is given up, and the seconds between.
+END_TRIES, END_SECONDS = 20, 3.0
+#: Most characters of an answer in the message of a state.
+MOST_ANSWER = 400
+
+
+class JobFailed(Exception):
+    """A job has failed for good; the text says why."""
+
+
+def run_job(job: StoredJob, settings: Settings, *, tries: int) -> State[Any]:
+    """
+    Run a job, and store its end.
+
+    Args:
+        job: Taken by this worker.
+        settings: Of this process.
+        tries: The number of this try, from 1.
+
+    Returns:
+        The state that it ends with.
+
+    Raises:
+        JobFailed: It has failed for good.
+        TryAgain: Another try may do better; its time has come.
+        DatabaseUnreachable: Its end could not be stored.
+    """
+    logger = get_run_logger()
+    logger.info("%s #%d, try %d, on %s", job.work_queue, job.number, job.attempts, job.worker)
+    try:
+        command = make(job.command, {}, settings.environment(second_pass=False))
+        if state := _outdated(job, command, settings):
+            return state
+        outcome = _outcome(job, command, tries)
+    except (CommandError, InputError) as error:
+        _fail(job, settings, Outcome(status="error", error=str(error)))
+    if failed(command, outcome):
+        _fail(job, settings, outcome)
+    return _complete(job, outcome, settings)
+
+
+def _outdated(job: StoredJob, command: Command[Any, Any], settings: Settings) -> State[Any] | None:
+    """Return the state of a job that was made for other code, if the command does not run it."""
+    version = command_version(type(command))
+    if job.version in {None, version} or command.on_new_code == "run":
+        return None
+    held = command.on_new_code == "hold"
+    _end(settings, job, "held" if held else "superseded")
+    what = f"The code of {job.command} has changed since the job was emitted"
+    if held:
+        return Cancelled(name="Held", message=f"{what}: let it go on with release-jobs")
+    return Cancelled(name="Superseded", message=what)
+
+
+def _outcome(job: StoredJob, command: Command[Any, Any], tries: int) -> Outcome:
+    try:
+        return try_once(command, job.payload)
+    except TryAgain as error:
+        if tries > command.handling.retries:
+            return Outcome(status=command.failed_status, error=f"after {tries} tries: {error}")
+        seconds = command.handling.pause(tries)
+        get_run_logger().warning("Tried again in %.1f s: %s", seconds, error)
+        pause(seconds)
+        raise
+
+
+def _fail(job: StoredJob, settings: Settings, outcome: Outcome) -> NoReturn:
+    reason = outcome.error or outcome.status
+    said = {"status": outcome.status, "error": reason, "answer": _plain(outcome.answer)}
+    _end(settings, job, "failed", **said)
+    raise JobFailed(reason)
+
+
+def _complete(job: StoredJob, outcome: Outcome, settings: Settings) -> State[Any]:
+    answer = _plain(outcome.answer)
+    said = {"status": outcome.status, "error": outcome.error, "answer": answer}
+    _end(settings, job, "completed", outcome.jobs, **said)
+    about = {"job": str(job.id), "group": job.work_queue, "number": job.number}
+    words = f"{outcome.status}: {json.dumps(answer, ensure_ascii=False)}"[:MOST_ANSWER]
+    get_run_logger().info("%s", words)
+    return Completed(message=words, data={**about, **said})
+
+
+def _end(
+    settings: Settings,
+    job: StoredJob,
+    state: JobState,
+    jobs: Sequence[FollowUp] = (),
+    **said: Any,
+) -> None:
+    """
+    Store the end, and emit what follows, both or none of them.
+
+    What was done must not be done again because a database or a broker restarts: so it waits.
+    """
+    for left in range(END_TRIES - 1, -1, -1):
+        try:
+            with publisher(settings) if jobs else nullcontext() as channel:
+                also = follow_ups(channel, jobs) if channel else None
+                end_job(open_database(settings.database), job.id, state, also, **said)
+        except (DatabaseUnreachable, BrokerUnreachable) as error:
+            if not left:
+                raise
+            get_run_logger().warning("Its end cannot be stored yet: %s", error)
+            pause(END_SECONDS)
+        else:
+            return
+
+
+def _plain(answer: Any) -> Any:
+    """Return an answer as the JSON that can be stored."""
+    return None if answer is None else json.loads(json.dumps(dict(answer), default=str))

@@ -1,0 +1,90 @@
+"""Commands for jobs under test: what they do is told by lines in a file, named by LAB_MARKS."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from commands.command import Command, FollowUp, Outcome
+from commands.handling import Handling
+
+
+class Shaky(Exception):
+    """Something that may go better the next time."""
+
+
+def mark(what: str, key: str) -> None:
+    """Append a line: what happened, to whom, in which process, and when."""
+    line = f"{what} {key} {os.getpid()} {time.monotonic()}\n"
+    file = os.open(os.environ["LAB_MARKS"], os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+    try:
+        os.write(file, line.encode())
+    finally:
+        os.close(file)
+
+
+def count(what: str, key: str) -> int:
+    """Count the lines that say so."""
+    file = Path(os.environ["LAB_MARKS"])
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return sum(line.split()[:2] == [what, key] for line in lines)
+
+
+class Lab(Command[Mapping[str, Any], Mapping[str, Any]]):
+    """Does what its payload says."""
+
+    name: ClassVar[str] = "lab"
+    statuses = ("done", "error", "timeout")
+    good = frozenset({"done"})
+    handling = Handling(
+        timeout_seconds=60, retries=2, backoff_seconds=0.1, reactions={"Shaky": "retry"}
+    )
+    version = os.environ.get("LAB_VERSION", "1")
+
+    def prepare(self, payload: Any) -> Mapping[str, Any]:
+        """Take an object with a key."""
+        if not isinstance(payload, Mapping) or "key" not in payload:
+            raise ValueError('write {"key": …}')
+        return payload
+
+    async def execute(self, execution: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do it."""
+        key = str(execution["key"])
+        mark("start", key)
+        try:
+            gate = execution.get("gate")
+            while gate and not Path(gate).exists():  # noqa: ASYNC110, ASYNC240 - a test makes it
+                await asyncio.sleep(0.02)
+        except asyncio.CancelledError:
+            mark("stopped", key)
+            raise
+        if count("start", key) <= execution.get("kill", 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+        mark("end", key)
+        if count("start", key) <= execution.get("shaky", 0):
+            raise Shaky(key)
+        if "error" in execution:
+            raise RuntimeError(execution["error"])
+        return execution
+
+    def interpret(self, output: Mapping[str, Any]) -> Outcome:
+        """Say it."""
+        jobs = tuple(FollowUp(**job) for job in output.get("jobs", ()))
+        return Outcome(status="done", answer={"said": output.get("say", "")}, jobs=jobs)
+
+
+class Held(Lab):
+    """Wants to be looked at after a deploy."""
+
+    name = "lab-hold"
+    on_new_code = "hold"
+
+
+class Superseded(Lab):
+    """Is of no use after a deploy."""
+
+    name = "lab-supersede"
+    on_new_code = "supersede"

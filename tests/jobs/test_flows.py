@@ -1,0 +1,163 @@
+"""Jobs from flows: emitted, waited for, in chains and in batches."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from prefect.flow_engine import run_flow_sync
+from prefect.states import AwaitingRetry
+
+from flows.batch_jobs import batch_jobs
+from flows.chain_jobs import chain_jobs
+from flows.emit_job import emit_job
+from tasks.jobs.orders import JobOrder
+from tests.jobs.yard import Yard
+from tests.services.processes import Server
+
+
+@pytest.fixture(scope="module")
+def worker(made_yard: Yard) -> Iterator[Server]:
+    """Run one worker."""
+    with made_yard.worker("worker_1") as worker:
+        yield worker
+
+
+def lab(key: str, **payload: Any) -> JobOrder:
+    """Return an order of the lab."""
+    return JobOrder(command="lab", payload={"key": key, **payload})
+
+
+def ended(flow: Any, *arguments: Any, **named: Any) -> Any:
+    """Run a flow; returns its final state."""
+    return flow(*arguments, return_state=True, **named)
+
+
+def test_emit(yard: Yard, worker: Server) -> None:
+    """It returns at once, and tells which job it is."""
+    told = cast("Any", emit_job)("lab", {"key": "emitted"})
+    job = yard.until(UUID(told["job"]), "completed")
+    assert (told["group"], told["number"]) == ("default", job.number)
+    # It is no task run of that flow run, with which it would end.
+    assert yard.shows(job.id, "Completed").flow_run_id is None
+
+
+def test_emit_and_wait(yard: Yard, worker: Server) -> None:
+    """It ends as the job ends."""
+    state = ended(emit_job, "lab", {"key": "waited", "say": "hi"}, wait=True)
+    assert (state.name, state.message) == ("Completed", 'done: {"said": "hi"}')
+    failed = ended(emit_job, "lab", {"key": "bad", "error": "no"}, wait=True)
+    assert failed.is_failed()
+    assert "RuntimeError: no" in failed.message
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_emit_what_is_not_there(yard: Yard, worker: Server, wait: bool) -> None:  # noqa: FBT001
+    """It fails, and says what to mend."""
+    state = ended(emit_job, "nobody", wait=wait)
+    assert state.is_failed()
+    assert "unknown command 'nobody'" in state.message
+
+
+def test_emit_to_nowhere(yard: Yard, worker: Server) -> None:
+    """A job that cannot be routed is an error."""
+    state = ended(emit_job, "lab", {"key": "x"}, "nowhere")
+    assert state.is_failed()
+    assert "queue 'checks.nowhere' does not exist" in state.message
+
+
+def test_a_chain(yard: Yard, worker: Server) -> None:
+    """One after the other."""
+    state = ended(chain_jobs, [lab(f"chain-{number}") for number in range(3)])
+    assert (state.name, state.message) == ("Completed", "3 jobs, 3 completed")
+    marks = [(mark.what, mark.key) for mark in yard.marks("", "chain-")]
+    assert marks == [(what, f"chain-{n}") for n in range(3) for what in ("start", "end")]
+
+
+def test_a_chain_that_breaks(yard: Yard, worker: Server) -> None:
+    """What comes after a failure does not begin."""
+    state = ended(chain_jobs, [lab("break-0"), lab("break-1", error="no"), lab("break-2")])
+    assert state.is_failed()
+    assert state.message.startswith("3 jobs, 1 completed, 1 failed, 1 not begun. lab ")
+    assert "RuntimeError: no" in state.message
+    assert yard.keys("start", "break-") == ["break-0", "break-1"]
+
+
+def test_a_chain_goes_on(yard: Yard, worker: Server) -> None:
+    """A retry of the flow run does not do again what has completed."""
+    jobs = [lab("on-0"), lab("on-1", shaky=3), lab("on-2")]
+    state = ended(chain_jobs, jobs)
+    assert state.is_failed()
+    with yard.api() as client:
+        run = flow_run_of(state)
+        client.set_flow_run_state(run, AwaitingRetry(), force=True)
+        retried = client.read_flow_run(run)
+    given = {"jobs": jobs, "work_queue": "default"}
+    again: Any = run_flow_sync(
+        chain_jobs, flow_run=retried, parameters=given, return_type="state"
+    )
+    assert again.is_completed(), again.message
+    assert yard.keys("end", "on-") == ["on-0", "on-1", "on-1", "on-1", "on-1", "on-2"]
+
+
+def test_a_batch(yard: Yard, worker: Server) -> None:
+    """All at once, then what follows; progress and a table are in the UI."""
+    jobs = [lab(f"batch-{number}") for number in range(10)]
+    following = {"then": lab("then"), "catch": lab("catch"), "finally_": lab("finally")}
+    state = ended(batch_jobs, jobs, **following)
+    assert (state.name, state.message) == ("Completed", "10 jobs, 10 completed")
+    assert sorted(yard.keys("end", "batch-")) == sorted(str(j.payload["key"]) for j in jobs)
+    assert [key for key in yard.keys("end") if key in following or key == "finally"] == [
+        "then",
+        "finally",
+    ]
+    with yard.api() as client:
+        found = client.request("POST", "/artifacts/filter", json={"limit": 200}).json()
+    own = {one["key"]: one for one in found if one["flow_run_id"] == str(flow_run_of(state))}
+    assert own["jobs-progress"]["data"] == 100.0
+    assert "batch" in own
+
+
+def flow_run_of(state: Any) -> UUID:
+    """Return the id of the flow run that has ended so."""
+    return UUID(str(state.state_details.flow_run_id))
+
+
+def test_a_batch_that_fails(yard: Yard, worker: Server) -> None:
+    """The catch is run, and is given what became of the batch; so is the finally."""
+    jobs = [lab("fails-0"), lab("fails-1", error="no")]
+    state = ended(batch_jobs, jobs, then=lab("not-then"), catch=lab("caught"))
+    assert state.is_failed()
+    assert "2 jobs, 1 completed, 1 failed" in state.message
+    assert yard.keys("end", "caught") == ["caught"]
+    assert not yard.keys("start", "not-then")
+
+
+def test_a_batch_that_may_fail(yard: Yard, worker: Server) -> None:
+    """It completes, and says what failed."""
+    jobs = [lab("may-0", error="no"), lab("may-1")]
+    state = ended(batch_jobs, jobs, allow_failures=True)
+    assert state.is_completed()
+    assert state.message.startswith("2 jobs, 1 completed, 1 failed. lab ")
+
+
+def test_what_follows_is_told(yard: Yard, worker: Server) -> None:
+    """Without a payload of its own, it is given the batch's counts: here it has no use for them."""
+    state = ended(batch_jobs, [lab("told")], then=JobOrder(command="lab"))
+    assert state.is_failed()
+    assert state.message == "1 jobs, 1 completed; failed: then"
+
+
+@pytest.mark.parametrize("flow", [chain_jobs, batch_jobs])
+def test_no_jobs(yard: Yard, worker: Server, flow: Any) -> None:
+    """It says so."""
+    state = ended(flow, [])
+    assert (state.is_failed(), state.message) == (True, "0 jobs: name one to 10,000")
+
+
+def test_without_a_broker(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chains and batches run in the flow's own process; only what waits needs RabbitMQ."""
+    monkeypatch.delenv("ROLLCALL_AMQP_URL")
+    assert ended(chain_jobs, [lab("here-0"), lab("here-1")]).is_completed()
+    state = ended(emit_job, "lab", {"key": "x"})
+    assert "set ROLLCALL_AMQP_URL" in state.message

@@ -1,0 +1,70 @@
+"""Groups: first in, first out, one at a time over all workers; others beside; more at a time."""
+
+from itertools import pairwise
+
+from tests.jobs.yard import Mark, Yard
+
+NUMBER = 15
+
+
+def most_at_once(marks: list[Mark]) -> int:
+    """Count those between their start and their end, at the worst moment."""
+    now = most = 0
+    for mark in sorted(marks, key=lambda mark: mark.at):
+        now += 1 if mark.what == "start" else -1
+        most = max(most, now)
+    return most
+
+
+def test_groups(yard: Yard) -> None:
+    """Two workers: each group in the order of its numbers, and both groups at the same time."""
+    for group in ("group-a", "group-b"):
+        yard.make_queue(group, limit=1)
+    jobs = {
+        group: yard.emit_all(
+            [{"key": f"{group}-{number}"} for number in range(NUMBER)], work_queue=group
+        )
+        for group in ("group-a", "group-b")
+    }
+    # The first of one group holds, and the other one goes on.
+    gate = yard.gate("a")
+    held = yard.emit(work_queue="group-a", key="group-a-held", gate=gate)
+    with yard.worker("worker_1"), yard.worker("worker_2"):
+        for id_ in jobs["group-b"]:
+            yard.until(id_, "completed")
+        yard.wait(lambda: yard.keys("start", "group-a-held"))
+        last = yard.emit(work_queue="group-a", key="group-a-last")
+        yard.until(yard.emit(work_queue="group-b", key="group-b-later"), "completed")
+        assert not yard.keys("start", "group-a-last")
+        yard.open("a")
+        yard.until(last, "completed")
+    for group, ids in jobs.items():
+        assert [yard.job(id_).number for id_ in ids] == list(range(1, NUMBER + 1))
+        expected = [f"{group}-{number}" for number in range(NUMBER)]
+        assert yard.keys("start", group)[:NUMBER] == expected
+        assert most_at_once(yard.marks("", group)) == 1
+    assert yard.job(held).number == NUMBER + 1
+
+
+def test_more_workers_for_a_group(yard: Yard) -> None:
+    """Without a limit, or with a higher one, its jobs run at the same time; still in order."""
+    yard.make_queue("wide", limit=3)
+    gate = yard.gate("wide")
+    jobs = yard.emit_all(
+        [{"key": f"wide-{number}", "gate": gate} for number in range(6)], work_queue="wide"
+    )
+    three = {"PREFECT_RABBITMQ_CONCURRENCY": "3", "PREFECT_RABBITMQ_PREFETCH": "0"}
+    with yard.worker("worker_1", "wide", **three), yard.worker("worker_2", "wide", **three):
+        yard.wait(lambda: len(yard.keys("start", "wide-")) == 3)
+        with yard.api() as client:
+            queue = client.read_work_queue_by_name("wide", work_pool_name="checks")
+            # The client leaves out what is None.
+            client.request("PATCH", "/work_queues/{id}", path_params={"id": queue.id},
+                           json={"concurrency_limit": None})
+        yard.wait(lambda: len(yard.keys("start", "wide-")) == 6)
+        yard.open("wide")
+        for id_ in jobs:
+            yard.until(id_, "completed")
+    assert {yard.job(id_).worker for id_ in jobs} == {"worker_1", "worker_2"}
+    starts = {mark.key: mark.at for mark in yard.marks("start", "wide-")}
+    assert all(one <= other for one, other in pairwise(starts[f"wide-{n}"] for n in range(3)))
