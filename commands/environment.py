@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from commands.locks import LOCAL_LOCKS, Locks
 from commands.turns import LOCAL_TURNS, Turns
 
 
@@ -26,3 +28,12 @@ class Environment:
     turns: Turns = LOCAL_TURNS
     #: Where downloads are kept that many batches need; None keeps them in the process only.
     cache_folder: Path | None = None
+    #: What only one may do at a time; by default this process's own affair.
+    locks: Locks = LOCAL_LOCKS
+    #: The TOML file that describes product feeds; None where there are none.
+    feeds: Path | None = None
+    #: Where files lie that a job is at work on, so that the next one can go on with them; None: in
+    #: the system's folder for temporary files.
+    work_folder: Path | None = None
+    #: The variables that a user's own files may name; passwords are among them.
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)

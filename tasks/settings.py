@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from commands.environment import Environment
 from tasks.errors import InputError
+from tasks.locks import shared_locks
 from tasks.turns import shared_turns
 
 
@@ -61,6 +63,10 @@ class Settings(BaseSettings):
         default=None, description="SMTP server that sends e-mail; unset: none is sent."
     )
     mail_from: str = Field(default="", description="The sender's address of e-mail.")
+
+    feeds: Path | None = Field(
+        default=None, description="TOML file that describes product feeds for `cron_frame`."
+    )
 
     @field_validator("nameservers", mode="before")
     @classmethod
@@ -121,4 +127,8 @@ class Settings(BaseSettings):
             second_pass=second_pass,
             turns=shared_turns(self.database),
             cache_folder=self.home.expanduser().resolve() / "cache",
+            locks=shared_locks(self.database),
+            feeds=self.feeds and self.feeds.expanduser().resolve(),
+            work_folder=self.home.expanduser().resolve() / "work",
+            variables=os.environ,
         )

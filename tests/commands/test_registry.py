@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from commands.command import Command
+from commands.cron_frame.command import CronFrame
 from commands.environment import Environment
 from commands.errors import UnknownCommand, UnknownOption
 from commands.host import Host
@@ -25,6 +26,7 @@ from commands.txt import Txt
 
 ROOT = Path(__file__).parents[2]
 OURS: dict[str, type[Command[Any, Any]]] = {
+    "cron_frame": CronFrame,
     "host": Host,
     "host-program": HostProgram,
     "http": Http,
@@ -141,6 +143,7 @@ class Made(Command):
 }
 TRY = """
 import json, sys
+from commands.cron_frame.command import CronFrame
 from commands.environment import Environment
 from commands.errors import CommandError
 from commands.registry import command_names, make

@@ -1,0 +1,95 @@
+"""
+The thread of one export, in which everything is done that would hold up the loop.
+
+One for each, and not the loop's own few, which other commands need for a moment at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self, TypeVar
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """The export is not wanted any more."""
+
+
+class Stop:
+    """Tells the work in the thread that it is not wanted any more."""
+
+    def __init__(self) -> None:
+        """Begin with work that is wanted."""
+        self._lock = threading.Lock()
+        self._interrupt: Callable[[], object] | None = None
+        self._asked = False
+
+    def ask(self) -> None:
+        """Let the work end; returns at once."""
+        with self._lock:
+            self._asked = True
+            if self._interrupt is not None:
+                self._interrupt()
+
+    def check(self) -> None:
+        """Raise `Stopped` if the work shall end."""
+        if self._asked:
+            raise Stopped
+
+    @contextmanager
+    def by(self, interrupt: Callable[[], object]) -> Iterator[None]:
+        """
+        Inside, what waits is interrupted as well.
+
+        Args:
+            interrupt: Ends the waiting, from another thread.
+        """
+        with self._lock:
+            self._interrupt = interrupt
+        try:
+            self.check()
+            yield
+        finally:
+            with self._lock:
+                self._interrupt = None
+
+
+class ExportThread:
+    """One thread, which has ended when the block has."""
+
+    def __init__(self) -> None:
+        """Begin with nothing to do."""
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="cron_frame")
+        self.stop = Stop()
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do it there. Cancelled, the work is asked to stop, and it is waited for."""
+        doing = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            self.stop.ask()
+            # Nobody else may begin before it has really ended.
+            await asyncio.wait({doing})
+            if not doing.cancelled():
+                doing.exception()
+            raise
+
+    async def __aenter__(self) -> Self:
+        """Give it."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End it; nothing is under way in it any more."""
+        self._pool.shutdown(wait=False)

@@ -1,0 +1,194 @@
+"""
+Locks that go with whoever has them: nothing has to be cleaned up when a process is killed.
+
+On PostgreSQL a session's advisory lock, on a connection that is for nothing else; the server gives
+it up when the connection ends. On SQLite, whose users are on one machine, a lock of the kernel on
+a file beside the database.
+
+Source:
+    https://www.postgresql.org/docs/16/explicit-locking.html#ADVISORY-LOCKS
+    flock(2)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg2
+from sqlalchemy import Connection, create_engine, exc, text
+from sqlalchemy.pool import NullPool
+
+from database.engine import POSTGRESQL, open_database, where
+from database.errors import database_errors
+
+#: PostgreSQL cuts longer names of applications.
+MOST_NAME_BYTES = 63
+#: The server, too, finds out within a minute that the other machine has vanished: its own default
+#: is two hours, for which nobody else would get the lock.
+SERVER_SIDE = " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+_HOLDER = """
+SELECT application_name, backend_start FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objsubid = 1
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND CAST(classid AS bigint) = (CAST(:key AS bigint) >> 32) & 4294967295
+  AND CAST(objid AS bigint) = CAST(:key AS bigint) & 4294967295
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who has a lock; None for what is not known."""
+
+    by: str | None = None
+    since: datetime | None = None
+
+
+class LockIsTaken(Exception):
+    """Somebody else has the lock."""
+
+    def __init__(self, owner: Owner) -> None:
+        """Say who."""
+        super().__init__("the lock is taken")
+        self.owner = owner
+
+
+class Held(Protocol):
+    """A lock that is ours. Not for several threads at once."""
+
+    def is_held(self) -> bool:
+        """Say whether it is still ours; if not, it never is again."""
+
+    def release(self) -> None:
+        """Give it up; nothing if it is lost."""
+
+
+def take_lock(url: str, key: str) -> Held:
+    """
+    Take a lock, without waiting for it.
+
+    Args:
+        url: The database's.
+        key: Whatever text.
+
+    Raises:
+        LockIsTaken: Somebody has it.
+        DatabaseUnreachable: The database is away.
+    """
+    engine = open_database(url)
+    if engine.dialect.name == "sqlite":
+        return _take_file(Path(str(engine.url.database)), key)
+    return _take_advisory(url, key, where(engine))
+
+
+def _me() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _take_file(database: Path, key: str) -> Held:
+    # Names of files are short, and not every text is one.
+    name = f"{re.sub('[^A-Za-z0-9]+', '-', key)[:40]}-{_number(key) & 0xFFFFFFFF:08x}"
+    path = database.with_name(f"{database.name}.{name}.lock")
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = _written(os.pread(file, 4096, 0))
+        os.close(file)
+        raise LockIsTaken(owner) from error
+    except BaseException:
+        os.close(file)
+        raise
+    os.ftruncate(file, 0)
+    os.pwrite(file, json.dumps([_me(), datetime.now(UTC).isoformat()]).encode(), 0)
+    return _File(file)
+
+
+def _written(text: bytes) -> Owner:
+    try:
+        by, since = json.loads(text)
+        return Owner(by=by, since=datetime.fromisoformat(since))
+    except (ValueError, TypeError):
+        # It has the lock, and has not yet written who it is.
+        return Owner()
+
+
+class _File:
+    """The file stays: whoever removed it could remove one that another has locked by then."""
+
+    def __init__(self, file: int) -> None:
+        self._file: int | None = file
+
+    def is_held(self) -> bool:
+        return self._file is not None
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _take_advisory(url: str, key: str, named: str) -> Held:
+    options = {**POSTGRESQL, "options": f"{POSTGRESQL['options']}{SERVER_SIDE}"}
+    application = re.sub("[^ -~]+", "?", f"rollcall {_me()} {key}")[:MOST_NAME_BYTES]
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={**options, "application_name": application},
+    )
+    with database_errors(named):
+        connection = engine.connect()
+        try:
+            number = {"key": _number(key)}
+            if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), number):
+                return _Advisory(connection)
+            owner = connection.execute(text(_HOLDER), number).first()
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+    raise LockIsTaken(Owner(by=owner[0], since=owner[1]) if owner else Owner())
+
+
+class _Advisory:
+    def __init__(self, connection: Connection) -> None:
+        self._connection: Connection | None = connection
+        # The driver's own: SQLAlchemy would connect again, and the lock would not be ours.
+        self._driver: Any = connection.connection.driver_connection
+
+    def is_held(self) -> bool:
+        if self._connection is None:
+            return False
+        try:
+            with self._driver.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except psycopg2.Error:
+            self.release()
+            return False
+        return True
+
+    def release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            self._driver.close()
+            connection.invalidate()
+            connection.close()
+        except (psycopg2.Error, exc.SQLAlchemyError):
+            # The connection is gone, and the lock with it.
+            return
+
+
+def _number(key: str) -> int:
+    """Return what stands for a key on PostgreSQL: 64 bits with a sign."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), signed=True)
