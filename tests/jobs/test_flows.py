@@ -93,9 +93,7 @@ def test_a_chain_goes_on(yard: Yard, worker: Server) -> None:
         client.set_flow_run_state(run, AwaitingRetry(), force=True)
         retried = client.read_flow_run(run)
     given = {"jobs": jobs, "work_queue": "default"}
-    again: Any = run_flow_sync(
-        chain_jobs, flow_run=retried, parameters=given, return_type="state"
-    )
+    again: Any = run_flow_sync(chain_jobs, flow_run=retried, parameters=given, return_type="state")
     assert again.is_completed(), again.message
     assert yard.keys("end", "on-") == ["on-0", "on-1", "on-1", "on-1", "on-1", "on-2"]
 

@@ -59,8 +59,12 @@ def test_more_workers_for_a_group(yard: Yard) -> None:
         with yard.api() as client:
             queue = client.read_work_queue_by_name("wide", work_pool_name="checks")
             # The client leaves out what is None.
-            client.request("PATCH", "/work_queues/{id}", path_params={"id": queue.id},
-                           json={"concurrency_limit": None})
+            client.request(
+                "PATCH",
+                "/work_queues/{id}",
+                path_params={"id": queue.id},
+                json={"concurrency_limit": None},
+            )
         yard.wait(lambda: len(yard.keys("start", "wide-")) == 6)
         yard.open("wide")
         for id_ in jobs:
