@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from commands.cron_events.port import Outbox
 from commands.turns import LOCAL_TURNS, Turns
 
 
@@ -26,3 +29,9 @@ class Environment:
     turns: Turns = LOCAL_TURNS
     #: Where downloads are kept that many batches need; None keeps them in the process only.
     cache_folder: Path | None = None
+    #: Where news waits to be mailed; None where nobody is told of any.
+    outbox: Outbox | None = None
+    #: URL of the SMTP server; None where there is none.
+    smtp_url: SecretStr | None = None
+    #: The sender's address of mail.
+    mail_from: str = ""

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from commands.environment import Environment
 from tasks.errors import InputError
+from tasks.mail.outbox import DatabaseOutbox
 from tasks.turns import shared_turns
 
 
@@ -121,4 +122,7 @@ class Settings(BaseSettings):
             second_pass=second_pass,
             turns=shared_turns(self.database),
             cache_folder=self.home.expanduser().resolve() / "cache",
+            outbox=DatabaseOutbox(self.database),
+            smtp_url=self.smtp_url,
+            mail_from=self.mail_from,
         )
