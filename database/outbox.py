@@ -94,33 +94,33 @@ def claim_mail(engine: Engine) -> Row[Any] | None:
 
 def hand_over(engine: Engine, mail: int, claim: UUID) -> bool:
     """Note that the server may have the mail from now on; False where the claim has ended."""
-    return _moved(engine, mail, claim, ("sending",), state="handing", due_at=now() + LEASE)
+    return _moved(engine, mail, claim, ("sending",), {"state": "handing", "due_at": now() + LEASE})
 
 
 def mark_sent(engine: Engine, mail: int, claim: UUID) -> bool:
     """Note that the server took it."""
     at = now()
     done = {"state": "sent", "sent_at": at, "due_at": at + KEPT, "error": None}
-    return _moved(engine, mail, claim, ("handing", "unsure"), **done)
+    return _moved(engine, mail, claim, ("handing", "unsure"), done)
 
 
 def mark_failed(engine: Engine, mail: int, claim: UUID, error: str) -> bool:
     """Note that the server refused it for good."""
     done = {"state": "failed", "due_at": now() + KEPT, "error": error}
-    return _moved(engine, mail, claim, ("sending", "handing"), **done)
+    return _moved(engine, mail, claim, ("sending", "handing"), done)
 
 
 def mark_unsure(engine: Engine, mail: int, claim: UUID, error: str) -> bool:
     """Note that the server has it, and did not say whether it takes it."""
     done = {"state": "unsure", "due_at": now() + KEPT, "error": error}
-    return _moved(engine, mail, claim, ("handing",), **done)
+    return _moved(engine, mail, claim, ("handing",), done)
 
 
 def put_off(engine: Engine, mail: int, claim: UUID, error: str, until: datetime) -> bool:
     """Note that the server did not take it, and when to try again."""
     later = {"state": "pending", "due_at": until, "claim": None, "error": error}
-    tries = {"tries": outbox.c.tries + 1}
-    return _moved(engine, mail, claim, ("sending", "handing"), **later, **tries)
+    later["tries"] = outbox.c.tries + 1
+    return _moved(engine, mail, claim, ("sending", "handing"), later)
 
 
 def outbox_counts(engine: Engine) -> dict[str, int]:
@@ -133,7 +133,9 @@ def outbox_counts(engine: Engine) -> dict[str, int]:
     return {"pending": 0, "unsure": 0} | dict(found)
 
 
-def _moved(engine: Engine, mail: int, claim: UUID, before: tuple[str, ...], **after: Any) -> bool:
+def _moved(
+    engine: Engine, mail: int, claim: UUID, before: tuple[str, ...], after: dict[str, Any]
+) -> bool:
     mine = and_(outbox.c.id == mail, outbox.c.claim == claim, outbox.c.state.in_(before))
     with transaction(engine) as connection:
         return connection.execute(update(outbox).where(mine).values(after)).rowcount > 0

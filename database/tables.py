@@ -233,7 +233,8 @@ jobs = Table(
 Index("jobs_group", jobs.c.work_queue, jobs.c.number, unique=True)
 #: For what failed between two times, and what has not ended.
 Index("jobs_ended", jobs.c.state, jobs.c.ended_at)
-Index("jobs_told", jobs.c.digest, **some("state = 'failed'"))
+#: With the state, though it is always the same, so that SQLite does not take `jobs_ended` instead.
+Index("jobs_told", jobs.c.state, jobs.c.digest, **some("state = 'failed'"))
 
 subscribers = Table(
     "subscribers",

@@ -176,4 +176,6 @@ def _message(mail: Mail, sender: str) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.letter.text)
     message.add_alternative(mail.letter.html, subtype="html")
+    # Nobody who could put it into a text has seen the id before the mail is sent.
+    message.set_boundary(f"=_{mail.message_id.strip('<>').partition('@')[0]}")
     return message

@@ -12,8 +12,11 @@ depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TIME = sa.DateTime(timezone=True)
-#: Table -> which of its rows can be told, in SQL.
-TOLD = {"runs": "ended_at IS NOT NULL", "jobs": "state = 'failed'"}
+#: Table -> which of its rows can be told, in SQL, and the columns by which they are found.
+TOLD = {
+    "runs": ("ended_at IS NOT NULL", ["digest"]),
+    "jobs": ("state = 'failed'", ["state", "digest"]),
+}
 
 
 def partial(where: str) -> dict[str, Any]:
@@ -61,17 +64,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", "address"),
     )
     op.create_index("outbox_due", "outbox", ["state", "due_at"])
-    for table, rows in TOLD.items():
+    for table, (rows, columns) in TOLD.items():
         # No foreign key: SQLite would have to copy the table.
         op.add_column(table, sa.Column("digest", sa.BigInteger(), nullable=True))
         # What has ended until now is history.
         op.execute(f"UPDATE {table} SET digest = 0 WHERE {rows}")
-        op.create_index(f"{table}_told", table, ["digest"], **partial(rows))
+        op.create_index(f"{table}_told", table, columns, **partial(rows))
 
 
 def downgrade() -> None:
     """Go back."""
-    for table, rows in TOLD.items():
+    for table, (rows, _) in TOLD.items():
         op.drop_index(f"{table}_told", table_name=table, **partial(rows))
         op.drop_column(table, "digest")
     op.drop_table("outbox")
