@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -96,6 +97,8 @@ def conversation(server: Server, seconds: float) -> Iterator[Client]:
     else:
         smtp = _Plain(*where, timeout=seconds)
     try:
+        # The dot goes apart from the text, and is not to wait until that is acknowledged.
+        smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if server.security == "starttls":
             smtp.starttls(context=ssl.create_default_context())
         if server.user:

@@ -4,13 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from sqlalchemy import Engine
 
+from database.engine import open_database
 from database.outbox import claim_mail, hand_over, mark_sent
+from database.subscribers import add_subscriber
 from tests.services.mailbox import Mailbox
-from tests.tasks.mail.world import Emit, emit, end, mails, pass_time
+from tests.services.postgres import running_postgres
+from tests.services.processes import free_port
+from tests.tasks.mail.world import ANN, Emit, emit, end, mails, pass_time
 
 ROOT = Path(__file__).parents[3]
 WORKER = """
@@ -108,3 +113,34 @@ def test_a_claim_that_ended_is_of_no_use(engine: Engine, url: str, events: Emit,
     assert events().status == "unsure"
     assert mark_sent(engine, late.id, late.claim)
     assert mails(engine)[-1] == (ann, "sent", 0)
+
+
+def test_a_database_that_dies_before_it_is_noted(box: Mailbox) -> None:
+    """PostgreSQL is killed when the server has taken the mail: it is noted when it is back."""
+    with running_postgres() as cluster, cluster.database() as url:
+        engine = open_database(url)
+        add_subscriber(engine, ANN, ["runs"])
+        end(engine)
+        back = threading.Timer(0.3, cluster.start)
+
+        def die() -> None:
+            cluster.kill()
+            back.start()
+
+        box.at_mail = die
+        outcome = emit(url, f"smtp://127.0.0.1:{box.port}")
+        back.join()
+        assert outcome.status == "sent"
+        assert mails(engine) == [(ANN, "sent", 0)]
+        engine.dispose()
+    assert len(box.mails) == 1
+
+
+def test_a_database_that_stays_away(box: Mailbox) -> None:
+    """The job fails in one line after some tries, and has sent nothing."""
+    url = f"postgresql+psycopg2://rollcall:sesame@127.0.0.1:{free_port()}/rollcall"
+    outcome = emit(url, f"smtp://127.0.0.1:{box.port}")
+    assert outcome.status == "error"
+    assert (outcome.error or "").startswith("OutboxAway: the database ")
+    assert "sesame" not in (outcome.error or "")
+    assert box.mails == []

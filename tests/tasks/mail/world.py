@@ -33,6 +33,7 @@ def emit(url: str, smtp_url: str | None, payload: Any = None, **different: Any) 
 
     async def execute() -> Outcome:
         async with make("cron_events", {}, environment) as command:
+            command.handle({"backoff_seconds": 0})
             outcome, _ = await _ended(command, payload)
             return outcome
 
