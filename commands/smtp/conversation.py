@@ -97,8 +97,9 @@ def conversation(server: Server, seconds: float) -> Iterator[Client]:
     else:
         smtp = _Plain(*where, timeout=seconds)
     try:
-        # The dot goes apart from the text, and is not to wait until that is acknowledged.
-        smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if smtp.sock is not None:
+            # The dot goes apart from the text, and is not to wait until that is acknowledged.
+            smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if server.security == "starttls":
             smtp.starttls(context=ssl.create_default_context())
         if server.user:
