@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from commands.cron_events.port import Outbox
 from commands.locks import LOCAL_LOCKS, Locks
 from commands.turns import LOCAL_TURNS, Turns
 
@@ -37,3 +40,9 @@ class Environment:
     work_folder: Path | None = None
     #: The variables that a user's own files may name; passwords are among them.
     variables: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    #: Where news waits to be mailed; None where nobody is told of any.
+    outbox: Outbox | None = None
+    #: URL of the SMTP server; None where there is none.
+    smtp_url: SecretStr | None = None
+    #: The sender's address of mail.
+    mail_from: str = ""

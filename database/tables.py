@@ -28,6 +28,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -40,6 +41,11 @@ Name = String(253).with_variant(String(253, collation="C"), "postgresql")
 Key = BigInteger().with_variant(Integer, "sqlite")
 #: No second B-tree beside the primary key's.
 CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
+
+
+def some(rows: str) -> dict[str, Any]:
+    """Return the words for an index of some rows only; a query must say the same of them."""
+    return {"sqlite_where": text(rows), "postgresql_where": text(rows)}
 
 
 def now() -> datetime:
@@ -107,7 +113,10 @@ runs = Table(
     Column("ended_at", DateTime(timezone=True)),
     #: The number of the run that it was compared with; None where there was none, or not yet.
     Column("previous", Key),
+    #: The digest that tells of its end; None until there is one, 0 for those before there were any.
+    Column("digest", BigInteger),
 )
+Index("runs_told", runs.c.digest, **some("ended_at IS NOT NULL"))
 
 results = Table(
     "results",
@@ -221,7 +230,61 @@ jobs = Table(
     #: The job that this one repeats, and the one that repeats this one.
     Column("rerun_of", Uuid),
     Column("rerun", Uuid),
+    #: The digest that tells of its failure, as in `runs`.
+    Column("digest", BigInteger),
 )
 Index("jobs_group", jobs.c.work_queue, jobs.c.number, unique=True)
 #: For what failed between two times, and what has not ended.
 Index("jobs_ended", jobs.c.state, jobs.c.ended_at)
+#: With the state, though it is always the same, so that SQLite does not take `jobs_ended` instead.
+Index("jobs_told", jobs.c.state, jobs.c.digest, **some("state = 'failed'"))
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("address", Text, primary_key=True),
+    #: Of what they are told: ``changes``, ``runs``, ``jobs``.
+    Column("topics", JSON, nullable=False),
+    #: The last digest that is none of theirs: what it tells had ended when they came.
+    Column("since", BigInteger, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, default=now),
+    **CLUSTERED,
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    #: Each later one has a higher number; runs and jobs name the one that tells of them.
+    Column("id", Key, primary_key=True),
+    Column("made_at", DateTime(timezone=True), nullable=False, default=now),
+    #: When its mails were put into the outbox; None until then.
+    Column("posted_at", DateTime(timezone=True)),
+)
+Index("digests_unposted", digests.c.id, **some("posted_at IS NULL"))
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Key, primary_key=True),
+    #: Of the mail's header; the same however often it is sent.
+    Column("message_id", Text, nullable=False, unique=True),
+    Column("digest", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, default=now),
+    #: ``pending``, ``sending`` (claimed), ``handing`` (the server may have it from now on),
+    #: ``sent``, ``failed`` (refused for good), ``unsure`` (the sender died while handing it over).
+    Column("state", String(8), nullable=False, default="pending"),
+    #: When something is to be done: the next try, the end of a claim, or the row's removal.
+    Column("due_at", DateTime(timezone=True), nullable=False, default=now),
+    #: Whose claim it is: another one each time.
+    Column("claim", Uuid),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("sent_at", DateTime(timezone=True)),
+    #: Why it is not sent, or was not the last time.
+    Column("error", Text),
+    UniqueConstraint("digest", "address"),
+)
+Index("outbox_due", outbox.c.state, outbox.c.due_at)

@@ -16,7 +16,7 @@ from pydantic import WithJsonSchema
 from database import comparison
 from tasks.errors import InputError
 from tasks.notify import Change, Entry, Notice, notify, parse_entries
-from tasks.report import MAX_CELL
+from tasks.report import before_and_after
 from tasks.settings import Settings
 from tasks.summary import CheckSummary, RunSummary
 
@@ -83,13 +83,5 @@ def _examples(check: CheckSummary) -> list[Change]:
 
 
 def _example(check: str, kind: str, one: comparison.Change) -> Change:
-    before, after = one.before_status, one.after_status
-    if kind == "answer":
-        before, after = one.before_answer, one.after_answer
-    missing = "not in the list" if kind in {"new", "gone"} else "nothing"
-    return Change(
-        domain=one.name,
-        check=check,
-        before=(before or missing)[:MAX_CELL],
-        after=(after or missing)[:MAX_CELL],
-    )
+    before, after = before_and_after(kind, one)
+    return Change(domain=one.name, check=check, before=before, after=after)

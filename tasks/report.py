@@ -57,6 +57,15 @@ def text_report(summary: RunSummary) -> str:
     return "\n".join(printable(line) for line in lines)
 
 
+def before_and_after(kind: str, change: Change) -> tuple[str, str]:
+    """Return what a result was and what it is, in a cell's length; `kind` says how it changed."""
+    before, after = change.before_status, change.after_status
+    if kind == "answer":
+        before, after = change.before_answer, change.after_answer
+    missing = "not in the list" if kind in {"new", "gone"} else "nothing"
+    return (before or missing)[:MAX_CELL], (after or missing)[:MAX_CELL]
+
+
 def printable(text: str) -> str:
     """Return a text as one line that a terminal shows and does not obey."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from commands.environment import Environment
 from tasks.errors import InputError
 from tasks.locks import shared_locks
+from tasks.mail.outbox import DatabaseOutbox
 from tasks.turns import shared_turns
 
 
@@ -131,4 +132,7 @@ class Settings(BaseSettings):
             feeds=self.feeds and self.feeds.expanduser().resolve(),
             work_folder=self.home.expanduser().resolve() / "work",
             variables=os.environ,
+            outbox=DatabaseOutbox(self.database),
+            smtp_url=self.smtp_url,
+            mail_from=self.mail_from,
         )

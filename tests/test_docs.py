@@ -17,6 +17,8 @@ from demo.script import Script
 from tests.services.prefect import PrefectServer
 
 ROOT = Path(__file__).parents[1]
+#: Commands that are no checks but jobs -> the page that tells of them.
+JOBS = {"cron_events": "cron-events.md"}
 CHECKS = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "own-command.md").read_text(encoding="utf-8")
 
@@ -81,9 +83,9 @@ def test_the_command_of_the_page(flow_server: PrefectServer, tmp_path: Path) -> 
     assert len([line for line in python.splitlines() if line.strip()]) <= 30
 
 
-def table(heading: str) -> list[list[str]]:
+def table(heading: str, page: str = CHECKS) -> list[list[str]]:
     """Return the cells of the first table below a heading."""
-    section = CHECKS.split(f"\n{heading}\n", 1)[1]
+    section = page.split(f"\n{heading}\n", 1)[1]
     rows = re.search(r"^\|.*?(?=\n[^|]|\Z)", section, re.DOTALL | re.MULTILINE)
     assert rows
     lines = rows[0].splitlines()[2:]
@@ -93,7 +95,7 @@ def table(heading: str) -> list[list[str]]:
 def test_the_commands_table_is_true() -> None:
     """It has each command with its statuses, and says which are good and which unsure."""
     shown = {cells[0].strip("`"): cells[2].split() for cells in table("## The commands")}
-    assert set(shown) == set(command_names())
+    assert set(shown) == set(command_names()) - set(JOBS)
     for name, words in shown.items():
         command = command_named(name)
         marks = {
@@ -108,7 +110,7 @@ def test_the_commands_table_is_true() -> None:
         assert len(words) == len(marks)
 
 
-@pytest.mark.parametrize("name", command_names())
+@pytest.mark.parametrize("name", sorted(set(command_names()) - set(JOBS)))
 def test_the_options_are_all_there(name: str) -> None:
     """The section of each command has its options, and no others."""
     options = set(command_named(name).options_type().model_fields)
@@ -124,7 +126,7 @@ def test_the_options_are_all_there(name: str) -> None:
 def test_the_errors_table_is_true() -> None:
     """It has each command's time limit, and what is retried and stops the run."""
     shown = {cells[0].strip("`"): cells[1:] for cells in table("## Errors")}
-    assert set(shown) == set(command_names())
+    assert set(shown) == set(command_names()) - set(JOBS)
     for name, (seconds, retried, stops) in shown.items():
         handling = command_named(name).handling
         limit = handling.timeout_seconds
@@ -132,3 +134,13 @@ def test_the_errors_table_is_true() -> None:
         for reaction, cell in (("retry", retried), ("stop", stops)):
             kinds = {kind for kind, done in handling.reactions.items() if done == reaction}
             assert set(cell.split()) == kinds, name
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_the_page_of_a_job_is_true(name: str) -> None:
+    """It has the command's statuses, the good ones bold, and is linked in the README."""
+    command = command_named(name)
+    page = (ROOT / "docs" / JOBS[name]).read_text(encoding="utf-8")
+    shown = [cells[0] for cells in table("## What comes of it", page)]
+    assert shown == [f"**{one}**" if one in command.good else one for one in command.statuses]
+    assert f"docs/{JOBS[name]}" in (ROOT / "README.md").read_text(encoding="utf-8")

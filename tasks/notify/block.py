@@ -15,8 +15,8 @@ from prefect.blocks.abstract import NotificationBlock, NotificationError
 from prefect.blocks.core import Block
 from pydantic import Secret
 
+from commands.masking import masked, pieces
 from tasks.errors import InputError
-from tasks.notify.masking import masked, pieces
 from tasks.notify.message import Message, Notice
 from tasks.notify.problem import NotSent
 from tasks.settings import Settings

@@ -11,6 +11,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from commands.masking import one_line
 from tasks.notify import templates
 
 #: Of the domains that changed, so many are named.
@@ -128,12 +129,12 @@ def render(notice: Notice, template: str = "") -> Message:
     subject = _DEFAULT_SUBJECT.render(fields)
     if not template:
         text, html = _DEFAULT_TEXT.render(fields), _DEFAULT_HTML.render(fields)
-        return Message(_one_line(subject), text[:MAX_TEXT], html)
+        return Message(one_line(subject, MAX_SUBJECT), text[:MAX_TEXT], html)
     text = _filled_in(template, fields)
     first, _, rest = text.partition("\n")
     if first.startswith(SUBJECT):
         subject, text = first.removeprefix(SUBJECT), rest
-    return Message(_one_line(subject), text, _PLAIN_HTML.render(text=text))
+    return Message(one_line(subject, MAX_SUBJECT), text, _PLAIN_HTML.render(text=text))
 
 
 def _filled_in(template: str, fields: Mapping[str, Any]) -> str:
@@ -147,14 +148,10 @@ def _filled_in(template: str, fields: Mapping[str, Any]) -> str:
             if length > MAX_TEXT:
                 break
     except TemplateSyntaxError as error:
-        raise TemplateBroken(f"line {error.lineno}: {_one_line(error.message or '')}") from error
+        raise TemplateBroken(
+            f"line {error.lineno}: {one_line(error.message or '', MAX_SUBJECT)}"
+        ) from error
     except Exception as error:
         # It is a program of somebody else's: whatever it raises is its own fault.
-        raise TemplateBroken(_one_line(f"{type(error).__name__}: {error}")) from error
+        raise TemplateBroken(one_line(f"{type(error).__name__}: {error}", MAX_SUBJECT)) from error
     return "".join(pieces)[:MAX_TEXT]
-
-
-def _one_line(text: str) -> str:
-    """Leave out what would end a header or a line of a log."""
-    words = " ".join(text.split())
-    return "".join(c if c.isprintable() else "\ufffd" for c in words)[:MAX_SUBJECT]

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from commands.masking import MAX_WORDS
 from tasks.errors import InputError
 from tasks.notify.channels import parse_target
 from tasks.notify.entries import Entry
-from tasks.notify.masking import MAX_WORDS
 from tasks.notify.message import Message, Notice, TemplateBroken, render
 from tasks.notify.problem import NotSent
 from tasks.settings import Settings

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from commands.masking import masked, pieces
 from tasks.errors import InputError
-from tasks.notify.masking import masked, pieces
 from tasks.notify.message import Message, Notice, State
 from tasks.notify.problem import NotSent
 from tasks.settings import Settings

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from commands.command import Command
+from commands.cron_events.command import CronEvents
 from commands.cron_frame.command import CronFrame
 from commands.environment import Environment
 from commands.errors import UnknownCommand, UnknownOption
@@ -27,6 +28,7 @@ from commands.txt import Txt
 ROOT = Path(__file__).parents[2]
 OURS: dict[str, type[Command[Any, Any]]] = {
     "cron_frame": CronFrame,
+    "cron_events": CronEvents,
     "host": Host,
     "host-program": HostProgram,
     "http": Http,

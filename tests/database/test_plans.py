@@ -36,11 +36,11 @@ def stage(file: Path) -> tuple[Engine, Stage]:
 
 @contextlib.contextmanager
 def recorded(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
-    """Record the queries, each with its parameters."""
+    """Record the queries and updates, each with its parameters."""
     queries: list[tuple[str, Any]] = []
 
     def record(_connection: object, _cursor: object, statement: str, values: Any, *_: Any) -> None:
-        if statement.startswith("SELECT"):
+        if statement.startswith(("SELECT", "UPDATE")):
             queries.append((statement, values))
 
     event.listen(engine, "before_cursor_execute", record)

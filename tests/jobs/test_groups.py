@@ -58,13 +58,9 @@ def test_more_workers_for_a_group(yard: Yard) -> None:
         yard.wait(lambda: len(yard.keys("start", "wide-")) == 3)
         with yard.api() as client:
             queue = client.read_work_queue_by_name("wide", work_pool_name="checks")
-            # The client leaves out what is None.
-            client.request(
-                "PATCH",
-                "/work_queues/{id}",
-                path_params={"id": queue.id},
-                json={"concurrency_limit": None},
-            )
+            # `update_work_queue` leaves out what is None.
+            taken_away = {"concurrency_limit": None}
+            client._client.patch(f"/work_queues/{queue.id}", json=taken_away).raise_for_status()
         yard.wait(lambda: len(yard.keys("start", "wide-")) == 6)
         yard.open("wide")
         for id_ in jobs:

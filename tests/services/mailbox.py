@@ -4,7 +4,7 @@ import contextlib
 import email
 import email.policy
 import ssl
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from email.message import EmailMessage
 from typing import Any
 
@@ -35,18 +35,24 @@ class Mailbox:
         self.recipients: list[list[str]] = []
         #: Who has logged in, with which password.
         self.logins: list[tuple[str, str]] = []
+        #: Where each mail came from: as many as there were conversations.
+        self.peers: list[object] = []
+        #: Called when a recipient is named, and when a mail was taken, before that is said.
+        self.at_recipient: Callable[[], object] = lambda: None
+        self.at_mail: Callable[[], object] = lambda: None
         self.port = free_port()
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
         """Take a recipient."""
+        self.at_recipient()
         if address in self._refused:
             return "550 5.1.1 no such user here"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         """Take a mail."""
         self.tries += 1
         if self.tries <= self._busy:
@@ -55,6 +61,8 @@ class Mailbox:
         assert isinstance(parsed, EmailMessage)
         self.mails.append(parsed)
         self.recipients.append(envelope.rcpt_tos)
+        self.peers.append(session.peer)
+        self.at_mail()
         return "250 OK"
 
     def authenticate(

@@ -1,4 +1,4 @@
-"""Keeping the secrets of addresses and blocks out of what is logged."""
+"""Texts of others in one line, and without the secrets that must not be logged."""
 
 from __future__ import annotations
 
@@ -27,3 +27,9 @@ def masked(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return " ".join(text.split())[:MAX_WORDS]
+
+
+def one_line(text: str, most: int) -> str:
+    """Return a text (at most so many characters) without what would end a header or a line."""
+    words = " ".join(text.split())
+    return "".join(c if c.isprintable() else "\ufffd" for c in words)[:most]

@@ -1,0 +1,1 @@
+"""Mail to subscribers: the outbox behind the command `cron_events`, and who subscribes."""
