@@ -6,6 +6,9 @@ from pathlib import Path
 
 __all__ = ["Readme"]
 
+#: Its language and its text.
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
 
 class Readme:
     """
@@ -26,14 +29,13 @@ class Readme:
 
     def commands(self, section: str) -> list[str]:
         """Return the commands of a section, which are indented; some go on in the next line."""
-        text = re.sub(r"```.*?```", "", self._sections[section], flags=re.DOTALL)
+        text = BLOCK.sub("", self._sections[section])
         lines = re.findall(r"^    ((?:.*\\\n)*.*)$", text, re.MULTILINE)
         assert lines, f"no commands below {section}"
         return lines
 
     def code(self, section: str, language: str = "python") -> str:
-        """Return the one block of a section that is in a language."""
-        [block] = re.findall(
-            rf"^```{language}\n(.*?)^```$", self._sections[section], re.DOTALL | re.MULTILINE
-        )
+        """Return the one block of a section that is in a language; what is shown has none."""
+        blocks = BLOCK.findall(self._sections[section])
+        [block] = [text for of, text in blocks if of == language]
         return str(block)
