@@ -61,6 +61,7 @@ def _closure(names: Iterable[str]) -> Iterator[Distribution]:
     """List some distributions and all that they depend on."""
     wanted = [(name, "") for name in names]
     seen = set(wanted)
+    # It grows meanwhile.
     for name, extra in wanted:
         try:
             found = distribution(name)
