@@ -7,8 +7,9 @@ INSTALLED := $(VENV)/.installed
 #: What only benchmarks need; apart, since the collections in it would be loaded by every worker.
 EXTRAS := build/benchmarks
 EXTRAS_INSTALLED := $(EXTRAS)/.installed
-#: Debian packages with the servers and programs that tests and benchmarks run.
-SERVICES := knot postgresql rabbitmq-server bind9-host chromium iproute2
+#: Debian packages with the servers and programs that tests and benchmarks run; the last three publish
+#: jobs without any Python.
+SERVICES := knot postgresql rabbitmq-server bind9-host chromium iproute2 amqp-tools php-cli php-amqplib
 
 # Given values reach the recipes through the environment and unread by make, so that a file name
 # may hold spaces, quotes and dollars.

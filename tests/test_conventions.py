@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "database": set[str](),
     "demo": PACKAGES,
     "deployments": PACKAGES,
+    "examples": set[str](),
     "flows": {"tasks"},
     "packages": set[str](),
     "tasks": {"commands", "database"},

@@ -1,0 +1,1 @@
+"""The projects in examples/, as somebody uses them who has nothing else of this repository."""
