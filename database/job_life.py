@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Engine, select, update
 
 from database.engine import transaction
-from database.jobs import OPEN, Order, State, StoredJob, add_job, next_number, stored
+from database.jobs import COLUMNS, OPEN, Order, State, StoredJob, add_job, next_number, stored
 from database.tables import jobs, now
 
 #: Publishes a job within the transaction that stores it: its message, and the job.
@@ -52,7 +52,8 @@ def claim_job(engine: Engine, message: UUID, order: Order, worker: str) -> Claim
         if job.state not in RUNNABLE:
             return Claim(job, job.state)
         taken = {"state": "running", "attempts": job.attempts + 1, "worker": worker}
-        taken |= {"started_at": job.started_at or now(), "ended_at": None}
+        # A failure that was told is not this one's, if there is to be one.
+        taken |= {"started_at": job.started_at or now(), "ended_at": None, "digest": None}
         _set(connection, job.id, taken)
         return Claim(_the(connection, job.id))
 
@@ -160,14 +161,14 @@ def repeat_job(
 def _locked(connection: Connection, id_: UUID) -> StoredJob | None:
     """Return a job by its id or the id of its message; nobody else changes it meanwhile."""
     for column in (jobs.c.message, jobs.c.id):
-        found = select(jobs).where(column == id_).with_for_update()
+        found = select(*COLUMNS).where(column == id_).with_for_update()
         if row := connection.execute(found).mappings().first():
             return stored(row)
     return None
 
 
 def _the(connection: Connection, id_: UUID) -> StoredJob:
-    return stored(connection.execute(select(jobs).where(jobs.c.id == id_)).mappings().one())
+    return stored(connection.execute(select(*COLUMNS).where(jobs.c.id == id_)).mappings().one())
 
 
 def _set(connection: Connection, id_: UUID, values: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ queue the old message is still in the old queue, and is of no use when it arrive
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -175,8 +175,12 @@ def list_jobs(engine: Engine, wanted: Wanted, limit: int = 1_000) -> list[Stored
 
 
 def stored(row: RowMapping) -> StoredJob:
-    """Return a row as a job."""
+    """Return a row of `COLUMNS` as a job."""
     return StoredJob(**row)
+
+
+#: What of a row is a job's own; the rest is said of it by others.
+COLUMNS = [jobs.c[field.name] for field in fields(StoredJob)]
 
 
 def _insert(connection: Connection, table: Table) -> Any:
@@ -185,6 +189,6 @@ def _insert(connection: Connection, table: Table) -> Any:
 
 
 def _read(engine: Engine, wanted: ColumnElement[bool], limit: int | None) -> list[StoredJob]:
-    found = select(jobs).where(wanted).order_by(jobs.c.created_at, jobs.c.number).limit(limit)
+    found = select(*COLUMNS).where(wanted).order_by(jobs.c.created_at, jobs.c.number).limit(limit)
     with reading(engine) as connection:
         return [stored(row) for row in connection.execute(found).mappings()]
