@@ -69,6 +69,8 @@ class Command(ABC, Generic[Execution, Output]):
 
     #: The name that users write in ``checks``.
     name: ClassVar[str]
+    #: Whether it takes a domain's name; one that does not is for jobs only.
+    checks_domains: ClassVar[bool] = True
     #: Every status that `interpret` may give, in the order of reports.
     statuses: ClassVar[tuple[str, ...]]
     #: The statuses on which the checks that need this one go on.

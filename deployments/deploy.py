@@ -19,8 +19,8 @@ from prefect.settings import get_current_settings
 from prefect_rabbitmq.errors import RabbitMQError
 
 from deployments.pool import TYPE, declare_queues, make_pool, make_work_queues
+from tasks.broker import WORK_POOL
 from tasks.errors import InputError
-from tasks.runner import WORK_POOL
 from tasks.settings import Settings
 
 #: What `main` returns: all is there, something broke, a setting cannot be used.

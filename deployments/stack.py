@@ -26,8 +26,8 @@ from prefect.settings import get_current_settings
 from deployments.embedded import DEFAULTS
 from deployments.pool import TYPE
 from deployments.processes import Part, ask, end, parts
+from tasks.broker import WORK_POOL
 from tasks.errors import InputError
-from tasks.runner import WORK_POOL
 from tasks.settings import Settings
 
 #: What `main` returns: done, something broke, a setting cannot be used.

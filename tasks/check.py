@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -22,6 +24,7 @@ from database.fingerprint import answer_fingerprint
 from database.results import save_results
 from tasks.batch import Batch
 from tasks.chunks import Chunks
+from tasks.jobs.emit import emit, ordered
 from tasks.settings import Settings
 
 #: What passes by itself: a database or a network that is away for a while.
@@ -77,11 +80,27 @@ def _check(told: Batch, command: Command[Any, Any], engine: Any) -> Counter[str]
     statuses: Counter[str] = Counter()
     chunks = Chunks(command, tuple(slots), run=told.run)
     for chunk in chunks:
+        # Before the results: what is not stored is checked again, and known by the job's id.
+        _emit(told, chunk)
         rows = [_row(told, command, slots[finished.payload], finished) for finished in chunk]
         save_results(engine, told.run, told.check, rows)
         statuses.update(finished.outcome.status for finished in chunk)
     save_results(engine, told.run, told.check, (), chunks.counters)
     return statuses
+
+
+def _emit(told: Batch, chunk: Sequence[Finished]) -> None:
+    """Emit the jobs that outcomes ask for, each once."""
+    orders = [
+        (
+            uuid5(NAMESPACE_OID, f"{told.run} {told.check} {finished.payload} {number}"),
+            ordered(job.command, job.payload, job.work_queue),
+        )
+        for finished in chunk
+        for number, job in enumerate(finished.outcome.jobs)
+    ]
+    if orders:
+        emit(orders, Settings())
 
 
 def _row(told: Batch, command: Command[Any, Any], slot: int, finished: Finished) -> tuple[Any, ...]:

@@ -107,6 +107,11 @@ def _in_order(nodes: Mapping[str, Node]) -> list[str]:
 def _command(node: Node) -> type[Command[Any, Any]]:
     try:
         command = command_named(node.command_name)
+        if not command.checks_domains:
+            raise InputError(
+                f"check '{node.check}': command '{command.name}' is for jobs: "
+                "put one on a work queue with emit-job"
+            )
         made = make(node.command_name, node.options, Environment())
         made.handle(node.handling)
     except ValidationError as error:

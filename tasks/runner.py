@@ -8,17 +8,14 @@ from typing import Any
 
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
-from prefect_rabbitmq import RabbitMQCredentials, RabbitMQTaskRunner
-from pydantic import SecretStr, ValidationError
+from prefect_rabbitmq import RabbitMQTaskRunner
 
+from tasks.broker import WORK_POOL, broker
 from tasks.check import check_batch
-from tasks.errors import InputError
 from tasks.settings import Settings
 
 #: Submits a batch, as JSON, that comes after some others.
 Submit = Callable[[dict[str, Any], Sequence[PrefectFuture[Any]]], PrefectFuture[Any]]
-#: The work pool whose workers take the batches; `prefect.yaml` names it, too.
-WORK_POOL = "checks"
 
 
 @contextmanager
@@ -45,17 +42,3 @@ def batches_to(work_queue: str, settings: Settings) -> Iterator[Submit]:
         return
     with RabbitMQTaskRunner(WORK_POOL, work_queue, broker(settings.amqp_url)) as runner:
         yield lambda batch, after: runner.submit(check_batch, {"batch": batch}, wait_for=after)
-
-
-def broker(amqp_url: SecretStr) -> RabbitMQCredentials:
-    """
-    Return what connects to RabbitMQ.
-
-    Raises:
-        InputError: The URL is none.
-    """
-    try:
-        return RabbitMQCredentials(url=amqp_url)
-    except ValidationError as error:
-        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
-    raise InputError(f"ROLLCALL_AMQP_URL: {reason.removeprefix('Value error, ')}")

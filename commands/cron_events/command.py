@@ -49,6 +49,7 @@ class CronEvents(Command[Order, Done]):
     """
 
     name = "cron_events"
+    checks_domains = False
     statuses = ("sent", "nothing", "delayed", "refused", "unsure", "error")
     good = frozenset({"sent", "nothing"})
     in_flight = 1

@@ -16,9 +16,9 @@ from commands.registry import command_named
 from commands.version import command_version
 from database.engine import open_database, transaction
 from database.jobs import Order, StoredJob, add_job
+from tasks.broker import WORK_POOL, broker
 from tasks.errors import InputError
 from tasks.jobs.words import called
-from tasks.runner import WORK_POOL, broker
 from tasks.settings import Settings
 
 #: The task of `tasks.jobs.run_command`, as messages name it.

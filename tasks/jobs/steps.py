@@ -16,10 +16,10 @@ from prefect_rabbitmq import RabbitMQTaskRunner
 
 from database.engine import open_database
 from database.jobs import completed_steps
+from tasks.broker import WORK_POOL, broker
 from tasks.jobs.orders import JobOrder, orders_of
 from tasks.jobs.run_command import run_command
 from tasks.progress import Progress
-from tasks.runner import WORK_POOL, broker
 from tasks.settings import Settings
 
 #: Has a job run, as one of the flow run's task runs.

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from prefect_rabbitmq.topology import dead_letters_name, queue_name
 
+from deployments.pool import TASK_MODULES, WORK_QUEUES
 from tests.deployments.deploying import ROOT, prefect, undeploy
 from tests.services.prefect import PrefectServer
 from tests.services.processes import free_port
@@ -63,21 +64,25 @@ def test_all_is_there_and_stays_as_it_was_set(
     pool = httpx.get(f"{server.api_url}/work_pools/checks", timeout=60).raise_for_status().json()
     assert pool["type"] == "rabbitmq"
     modules = pool["base_job_template"]["variables"]["properties"]["task_modules"]
-    assert modules["default"] == ["tasks.check"]
-    assert queues(server) == [("high", 1), ("default", 2)]
-    assert set(rabbitmq.queues(amqp_url)) == {
-        queue_name("checks", "default"),
-        queue_name("checks", "high"),
-        dead_letters_name("checks"),
-    }
+    assert modules["default"] == TASK_MODULES
+    assert queues(server) == list(zip(WORK_QUEUES, [1, 2, 3, 4], strict=True))
+    expected = {queue_name("checks", name) for name in WORK_QUEUES}
+    assert set(rabbitmq.queues(amqp_url)) == {*expected, dead_letters_name("checks")}
     assert rabbitmq.password not in first.stdout + first.stderr
 
     prefect(server, "work-queue", "create", "slow", "--pool", "checks")
     prefect(server, "work-queue", "set-concurrency-limit", "slow", "1", "--pool", "checks")
+    # As a version of Rollcall without jobs has made it, and somebody has added to it.
+    modules["default"] = ["tasks.check", "my_tasks"]
+    changed = {"base_job_template": pool["base_job_template"]}
+    httpx.patch(f"{server.api_url}/work_pools/checks", json=changed, timeout=60).raise_for_status()
     ids = deployment_ids(server)
     again = deploy(server, ROLLCALL_AMQP_URL=amqp_url)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert queues(server) == [("high", 1), ("default", 2), ("slow", 3)]
+    assert queues(server) == list(zip([*WORK_QUEUES, "slow"], [1, 2, 3, 4, 5], strict=True))
+    pool = httpx.get(f"{server.api_url}/work_pools/checks", timeout=60).raise_for_status().json()
+    modules = pool["base_job_template"]["variables"]["properties"]["task_modules"]
+    assert modules["default"] == ["tasks.check", "my_tasks", "tasks.jobs.run_command"]
     assert deployment_ids(server) == ids
     assert queue_name("checks", "slow") in rabbitmq.queues(amqp_url)
 

@@ -8,7 +8,7 @@ from prefect.client.orchestration import get_client
 from prefect_rabbitmq import topology
 
 from demo.nameserver import NameServer
-from tasks.runner import WORK_POOL
+from tasks.broker import WORK_POOL
 from tests.flows.fixtures import Check
 from tests.flows.inspection import task_run_names
 from tests.rabbitmq.pools import Pool, running_pool

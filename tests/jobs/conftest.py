@@ -9,7 +9,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from commands import registry
 from deployments.pool import make_pool
-from tasks.runner import WORK_POOL
+from tasks.broker import WORK_POOL
 from tests.jobs.yard import LAB, Yard
 from tests.services.postgres import Postgres
 from tests.services.prefect import PrefectServer

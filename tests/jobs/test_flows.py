@@ -7,9 +7,13 @@ from uuid import UUID
 import pytest
 from prefect.flow_engine import run_flow_sync
 from prefect.states import AwaitingRetry
+from sqlalchemy import delete
 
+from database.engine import open_database, transaction
+from database.tables import results
 from flows.batch_jobs import batch_jobs
 from flows.chain_jobs import chain_jobs
+from flows.check_domains import check_domains
 from flows.emit_job import emit_job
 from tasks.jobs.orders import JobOrder
 from tests.jobs.yard import Yard
@@ -151,6 +155,26 @@ def test_no_jobs(yard: Yard, worker: Server, flow: Any) -> None:
     """It says so."""
     state = ended(flow, [])
     assert (state.is_failed(), state.message) == (True, "0 jobs: name one to 10,000")
+
+
+def test_jobs_that_follow_a_check(yard: Yard, worker: Server) -> None:
+    """A check may ask for a job about a domain; a batch that is done again asks for the same."""
+    state = ended(check_domains, domains="a.org\nb.org", checks=["lab-check"])
+    assert state.is_completed(), state.message
+    yard.wait(lambda: sorted(yard.keys("end", "about-")) == ["about-a.org", "about-b.org"])
+    engine = open_database(yard.database_url)
+    with transaction(engine) as connection:
+        connection.execute(delete(results))
+    with yard.api() as client:
+        client.set_flow_run_state(flow_run_of(state), AwaitingRetry(), force=True)
+        retried = client.read_flow_run(flow_run_of(state))
+    given = {"domains": "a.org\nb.org", "checks": ["lab-check"]}
+    again: Any = run_flow_sync(
+        check_domains, flow_run=retried, parameters=given, return_type="state"
+    )
+    assert again.is_completed(), again.message
+    yard.until(yard.emit(key="after-about"), "completed")
+    assert len(yard.keys("start", "about-")) == 2
 
 
 def test_without_a_broker(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from prefect.client.schemas.filters import LogFilter, LogFilterTaskRunId
 from prefect_rabbitmq.errors import Unroutable
 
 from commands.errors import UnknownCommand
+from tasks.broker import WORK_POOL
 from tasks.errors import InputError
-from tasks.runner import WORK_POOL
 from tasks.settings import Settings
 from tests.jobs.yard import Yard
 from tests.services.processes import Server

@@ -21,8 +21,8 @@ from pydantic import SecretStr
 from database.engine import open_database
 from database.jobs import StoredJob, Wanted, list_jobs, read_jobs
 from deployments.pool import TASK_MODULES
+from tasks.broker import WORK_POOL
 from tasks.jobs.emit import emit, ordered
-from tasks.runner import WORK_POOL
 from tasks.settings import Settings
 from tests.services.prefect import PrefectServer, running_prefect_worker
 from tests.services.processes import Server, running

@@ -56,6 +56,7 @@ WRONG: list[tuple[list[Any], str]] = [
         ["host", again("x", needs="host", when={"mail": "resolves"})],
         "check 'x': when: 'mail' is not in its needs",
     ),
+    (["cron_events"], "check 'cron_events': command 'cron_events' is for jobs: put one on a work"),
     ([HOST, {**HOST, "command": "host-program"}], "check 'host' is there twice, and not the same"),
 ]
 

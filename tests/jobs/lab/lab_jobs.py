@@ -88,3 +88,23 @@ class Superseded(Lab):
 
     name = "lab-supersede"
     on_new_code = "supersede"
+
+
+class Check(Command[str, str]):
+    """Checks a domain, and asks for a job about it."""
+
+    name = "lab-check"
+    statuses = ("done", "error", "timeout")
+    good = frozenset({"done"})
+
+    def prepare(self, payload: str) -> str:
+        """Take the name."""
+        return payload
+
+    async def execute(self, execution: str) -> str:
+        """Do nothing."""
+        return execution
+
+    def interpret(self, output: str) -> Outcome:
+        """Ask for a job."""
+        return Outcome(status="done", jobs=(FollowUp("lab", {"key": f"about-{output}"}),))
