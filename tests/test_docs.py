@@ -141,7 +141,7 @@ def test_the_errors_table_is_true() -> None:
 @pytest.mark.parametrize(("heading", "model"), [("## The shop", Shop), ("## A frame", Frame)])
 def test_the_fields_of_frames_are_all_there(heading: str, model: type[Shop | Frame]) -> None:
     """The table has each field of the TOML file, and no others; the defaults are true."""
-    found = {}
+    found: dict[str, str] = {}
     for cells in table(heading, FRAMES):
         fields = re.findall(r"`(\w+)`", cells[0])
         defaults = cells[1].replace("`", "").split(", ")

@@ -225,10 +225,9 @@ def test_memory_does_not_grow_with_the_offers(shop: Shop) -> None:
         " (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < {most})"
         f" SELECT n AS id, {texts} FROM counted"
     )
+    frames = [(10_000, "yml"), (10_000, "csv"), (100_000, "yml"), (100_000, "csv")]
     with receiving(Receiver(answers())) as receiver:
-        for frame, (most, kind) in enumerate(
-            [(10_000, "yml"), (10_000, "csv"), (100_000, "yml"), (100_000, "csv")], 1
-        ):
+        for frame, (most, kind) in enumerate(frames, 1):
             query = numbers.format(most=most)
             shop.frame(
                 frame, destination=f"{receiver.url}/{frame}", table=None, query=query, format=kind
