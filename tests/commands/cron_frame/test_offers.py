@@ -8,51 +8,15 @@ from typing import Any
 
 import pytest
 
+from tests.commands.cron_frame.goods import FULL, LINK, feed
 from tests.commands.cron_frame.receiver import Receiver, receiving
 from tests.commands.cron_frame.shop import CATEGORIES, Shop, export, offers, validated
-
-LINK = "https://best.seller.example/"
-FULL: dict[str, Any] = {
-    "available": 1,
-    "url": f"{LINK}?pid=1&from=<market>".replace("<", "%3C").replace(">", "%3E"),
-    "price": "8990.50",
-    "oldprice": 9900,
-    "currencyId": "USD",
-    "picture": f"{LINK}1.jpg {LINK}2.jpg",
-    "store": "no",
-    "delivery": "true",
-    "typePrefix": "Appliance",
-    "vendor": "Brand & Sons",
-    "vendorCode": "A-1",
-    "model": "3811",
-    "description": "<h3>Cold</h3> & tasty",
-    "sales_notes": "Prepayment",
-    "manufacturer_warranty": "t",
-    "country_of_origin": "China",
-    "barcode": "0123456789379",
-    "weight": "1.5",
-    "dimensions": "10/20/30",
-    "param": json.dumps([{"name": "Volume", "value": 2, "unit": "l"}]),
-    "param:Colour": 'white & "black"',
-    "param:Power:W": 150,
-}
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     """Give a shop without goods."""
     return Shop(tmp_path)
-
-
-def feed(shop: Shop, **frame: Any) -> tuple[bytes, dict[str, Any]]:
-    """Export, and return what the endpoint got, and the job's answer."""
-    with receiving(Receiver()) as receiver:
-        shop.frame(5, destination=receiver.url, **frame)
-        outcome = export(5, shop.environment())
-    assert outcome.status == "delivered", outcome.error
-    answer = dict(outcome.answer or {})
-    assert answer["bytes"] == len(receiver.requests[0].body)
-    return bytes(receiver.requests[0].body), answer
 
 
 def test_every_element_is_there(shop: Shop) -> None:
@@ -228,34 +192,6 @@ def test_a_hostile_text_arrives_as_it_is(shop: Shop, text: str) -> None:
     assert offer["param"] == {(text, None): text}
     assert [one.text for one in validated(data).iter("category")][-1] == text
     assert answer["mended"] == {}
-
-
-def test_csv_is_a_flat_table(shop: Shop) -> None:
-    """The same offers; categories by name, no line breaks in a field, parameters are not there."""
-    shop.sell([FULL, {"description": 'one;"two"\n three\tfour'}])
-    data, answer = feed(shop, format="csv")
-    rows = list(csv.DictReader(io.StringIO(data.decode()), delimiter=";"))
-    assert data.count(b"\r\n") == 3 == data.count(b"\n")
-    assert "\t" not in data.decode()
-    assert (rows[0]["id"], rows[0]["price"], rows[0]["category"]) == ("1", "8990.50", "Ice")
-    assert rows[0]["picture"] == f"{LINK}1.jpg,{LINK}2.jpg"
-    assert rows[1]["description"] == 'one;"two"  three four'
-    assert not [name for name in rows[0] if name.startswith("param")]
-    assert answer["offers"] == 2
-    assert (answer["format"], answer["ignored_columns"]) == (
-        "csv",
-        ["param", "param:Colour", "param:Power:W"],
-    )
-
-
-def test_a_table_of_its_own_delimiter(shop: Shop) -> None:
-    """The columns are those that the source has, in the order of the format."""
-    shop.sell([{"url": LINK}])
-    data, _ = feed(shop, format="csv", delimiter="\t")
-    assert data.decode().splitlines() == [
-        "id\turl\tprice\tcurrencyId\tcategory\tname",
-        f"1\t{LINK}\t8990\tRUR\tIce\tIce-cream maker",
-    ]
 
 
 def test_columns_that_are_not_known_are_told(shop: Shop) -> None:
