@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from commands.cron_frame.command import CronFrame
+from commands.cron_frame.configuration import Frame, Shop
+from commands.cron_frame.offers import COLUMNS
 from commands.registry import command_named, command_names
 from demo.behaviours import answers
 from demo.nameserver import running_nameserver
@@ -21,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 JOBS = {"cron_events": "cron-events.md"}
 CHECKS = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "own-command.md").read_text(encoding="utf-8")
+FRAMES = (ROOT / "docs" / "cron-frame.md").read_text(encoding="utf-8")
 
 
 def files(directory: Path) -> None:
@@ -144,3 +148,31 @@ def test_the_page_of_a_job_is_true(name: str) -> None:
     shown = [cells[0] for cells in table("## What comes of it", page)]
     assert shown == [f"**{one}**" if one in command.good else one for one in command.statuses]
     assert f"docs/{JOBS[name]}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("heading", "model"), [("## The shop", Shop), ("## A frame", Frame)])
+def test_the_fields_of_frames_are_all_there(heading: str, model: type[Shop | Frame]) -> None:
+    """The table has each field of the TOML file, and no others; the defaults are true."""
+    found: dict[str, str] = {}
+    for cells in table(heading, FRAMES):
+        fields = re.findall(r"`(\w+)`", cells[0])
+        defaults = cells[1].replace("`", "").split(", ")
+        found |= dict(zip(fields, [*defaults, "", "", ""], strict=False))
+    assert set(found) == set(model.model_fields)
+    if model is Frame:
+        told = {name: default for name, default in found.items() if default}
+        true = {name: model.model_fields[name].default for name in told}
+        assert told == {name: shown(default) for name, default in true.items()}
+
+
+def shown(default: object) -> str:
+    """Write a default as the page does."""
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:g}" if isinstance(default, int | float) else str(default)
+
+
+def test_the_columns_and_statuses_of_frames_are_all_there() -> None:
+    """The page names each column that is read, and each status."""
+    assert [name for name in COLUMNS if f"`{name}`" not in FRAMES] == []
+    assert [name for name in CronFrame.statuses if f"`{name}`" not in FRAMES] == []

@@ -63,7 +63,7 @@ def build(order: Order, path: Path, moment: datetime, stop: Stop) -> Counts:
             writer.end()
         building.check_offers()
         sink.keep()
-    return building.counts(sink, reader.ignored)
+    return building.counts(sink, reader)
 
 
 class _Building:
@@ -114,7 +114,7 @@ class _Building:
             "if that is meant, write allow_empty = true"
         )
 
-    def counts(self, sink: Sink, ignored: Sequence[str]) -> Counts:
+    def counts(self, sink: Sink, reader: Reader) -> Counts:
         """Return what became of the rows."""
         answer: dict[str, Any] = {
             "offers": self._offers,
@@ -124,8 +124,9 @@ class _Building:
         }
         if self._categories.total:
             answer["categories"] = self._categories.told()
-        if ignored:
-            answer["ignored_columns"] = list(ignored)
+        lost = reader.parameter_columns if self._order.frame.format == "csv" else ()
+        if ignored := [*reader.ignored, *lost]:
+            answer["ignored_columns"] = ignored
         return Counts(bytes=sink.bytes, digest=sink.digest, answer=answer)
 
 

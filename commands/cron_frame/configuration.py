@@ -48,7 +48,7 @@ def _database(url: str) -> str:
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         raise ValueError("no time zone, e.g. Europe/Moscow") from error
     return name
 
@@ -73,6 +73,10 @@ def _number_as_text(value: object) -> object:
         return {name: _number_as_text(rate) for name, rate in value.items()}
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if is_number else value
+
+
+#: Headers that are ours to write.
+OURS = frozenset({"content-length", "transfer-encoding", "connection", "idempotency-key"})
 
 
 class Part(BaseModel):
@@ -159,9 +163,10 @@ class Frame(Rows):
         if self.to_web:
             try:
                 url = httpx.URL(self.destination)
-            except httpx.InvalidURL as error:
+            except (httpx.InvalidURL, ValueError) as error:
                 raise ValueError("destination: no web address: write https://…") from error
-            if url.scheme not in {"http", "https"} or not url.host:
+            is_host = re.fullmatch(r"[\w.:-]+", url.host) and (url.port or 0) < 65_536
+            if url.scheme not in {"http", "https"} or not is_host:
                 raise ValueError("destination: write https://…, http://… or the path of a file")
         only_web = {"method", "headers", "resume", "tries"} & self.model_fields_set
         if not self.to_web and only_web:
@@ -175,6 +180,8 @@ class Frame(Rows):
         for name, value in self.headers.items():
             if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
                 raise ValueError(f"headers: '{name}' is no name of a header")
+            if name.lower() in OURS:
+                raise ValueError(f"headers: {name} is written by cron_frame itself")
             if not (value.isascii() and value.isprintable()):
                 raise ValueError(f"headers: {name} has a value that no header can have")
         return self

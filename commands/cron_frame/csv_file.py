@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -26,7 +27,7 @@ ORDER = (
     *("id", "available", "url", "price", "oldprice", "currencyId", "category", "picture"),
     *TEXTS,
 )
-_ONE_LINE = str.maketrans("\t\n\r\x0b\x0c\x85\u2028\u2029", "        ")
+_BREAK = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]")
 
 
 class CsvWriter:
@@ -41,7 +42,7 @@ class CsvWriter:
     ) -> None:
         """Take where it goes, and which elements there are: only they get a column."""
         self._sink = sink
-        self._categories = categories
+        self._names = {key: _BREAK.sub(" ", one.name) for key, one in categories.items()}
         self._columns = [name for name in ORDER if name in elements or name in ALWAYS]
         self._buffer = io.StringIO(newline="")
         self._csv = csv.writer(self._buffer, delimiter=delimiter, lineterminator="\r\n")
@@ -72,11 +73,13 @@ class CsvWriter:
             "price": offer.price,
             "oldprice": offer.oldprice or "",
             "currencyId": offer.currency,
-            "category": self._categories[offer.category].name,
+            "category": self._names[offer.category],
             "picture": ",".join(offer.pictures),
-            **offer.texts,
         }
+        # Only texts have blanks in them.
+        for name, text in offer.texts.items():
+            fields[name] = _BREAK.sub(" ", text)
         if "name" not in fields:
             named = (fields.get(part) for part in ("typePrefix", "vendor", "model"))
             fields["name"] = " ".join(filter(None, named))
-        return [fields.get(name, "").translate(_ONE_LINE) for name in self._columns]
+        return [fields.get(name, "") for name in self._columns]

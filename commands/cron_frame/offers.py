@@ -106,9 +106,14 @@ class Reader:
         self._row = 0
         #: Elements that have a column.
         self.elements = frozenset(self._at)
-        #: Columns of which nothing comes.
         used = {*self._at.values(), *self._single}
+        #: Columns of which nothing comes.
         self.ignored = tuple(name for place, name in enumerate(columns) if place not in used)
+        parameters_at = {*self._single, self._at.get("param")}
+        #: Columns of which parameters come, for which not every format has a place.
+        self.parameter_columns = tuple(
+            name for place, name in enumerate(columns) if place in parameters_at
+        )
 
     def offers(self, rows: Sequence[Sequence[Any]]) -> list[Offer]:
         """Return the offers of some rows; the others are accounted for."""

@@ -74,7 +74,7 @@ def read(path: Path, number: int, variables: Mapping[str, str]) -> Order:
     if not mistakes:
         mistakes = [line for part in parts for line in _mistakes(path, *part)]
     if mistakes:
-        raise Mistakes(mistakes)
+        raise Mistakes(_once(mistakes, document["shop"]))
     frame = Frame.model_validate(frame_values)
     if not frame.to_web:
         frame = frame.model_copy(update={"destination": str(path.parent / frame.destination)})
@@ -123,6 +123,14 @@ def _with_default_source(shop: dict[str, Any], frame: dict[str, Any]) -> dict[st
     if isinstance(categories, dict) and "source" in frame:
         return {**shop, "categories": {"source": frame["source"], **categories}}
     return shop
+
+
+def _once(mistakes: list[str], shop: dict[str, Any]) -> list[str]:
+    """Leave out what is wrong about the categories' database where that is the frame's."""
+    categories = shop.get("categories")
+    if not isinstance(categories, dict) or "source" in categories:
+        return mistakes
+    return [line for line in mistakes if ", shop, field categories.source:" not in line]
 
 
 class _Filled:

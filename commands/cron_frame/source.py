@@ -57,7 +57,7 @@ class Source:
         """
         with _errors(self._shown):
             streaming = self._connection.execution_options(
-                stream_results=True, yield_per=CHUNK, no_parameters=True
+                stream_results=True, max_row_buffer=CHUNK, no_parameters=True
             )
             if what.query is not None:
                 result = streaming.exec_driver_sql(what.query)
@@ -66,7 +66,7 @@ class Source:
             if not result.returns_rows:
                 raise SourceRefused(f"the query to {self._shown} returns no rows: write a SELECT")
             columns = tuple(result.keys())
-        return columns, self._chunks(result.partitions())
+        return columns, self._chunks(result.yield_per(CHUNK).partitions())
 
     def _chunks(self, partitions: Iterator[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
         with _errors(self._shown):

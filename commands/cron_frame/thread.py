@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -32,8 +32,13 @@ class Stop:
 
     def ask(self) -> None:
         """Let the work end; returns at once."""
-        with self._lock:
-            self._asked = True
+        self._asked = True
+        # PostgreSQL is told over a connection of its own, which may take long.
+        threading.Thread(target=self._end, name="cron_frame stop", daemon=True).start()
+
+    def _end(self) -> None:
+        # What has ended meanwhile need not be interrupted.
+        with self._lock, suppress(Exception):
             if self._interrupt is not None:
                 self._interrupt()
 

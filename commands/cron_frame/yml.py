@@ -1,8 +1,8 @@
 """
 YML, the format of Yandex.Market, written as it comes.
 
-Written by hand and not by `XMLGenerator`, which takes five times as long for the same text: the
-elements are few, and `saxutils` does the escaping.
+Written by hand and not by `XMLGenerator`, which takes more than twice as long for the same text:
+the elements are few, and `saxutils` does the escaping.
 
 Source:
     https://yandex.com/support/partnermarket/export/yml.html

@@ -21,7 +21,7 @@ from tests.commands.cron_frame.shop import Shop, export, offers
 from tests.services.processes import free_port
 
 #: More than what the kernel takes for a server that does not read.
-MANY = 4_000
+MANY = 1_500
 SECRET = "open-sesame"
 
 
@@ -35,7 +35,7 @@ def shop(tmp_path: Path) -> Shop:
 
 def large(shop: Shop) -> None:
     """Let it have goods for a feed of some megabytes."""
-    shop.sell({"description": f"{n} " + "long " * 200} for n in range(MANY))
+    shop.sell({"description": f"{n} " + "long " * 550} for n in range(MANY))
 
 
 def keys(receiver: Receiver) -> Iterator[str]:

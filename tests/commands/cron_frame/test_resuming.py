@@ -20,7 +20,7 @@ from tests.commands.cron_frame.receiver import (
 from tests.commands.cron_frame.shop import Shop, export, offers, wait_for
 
 ROOT = Path(__file__).parents[3]
-MANY = 4_000
+MANY = 1_500
 #: Runs a job in a process of its own, which is going to be killed.
 JOB = """
 import sys
@@ -36,7 +36,7 @@ export(5, Environment(feeds=Path(sys.argv[1]), work_folder=Path(sys.argv[2])))
 def shop(tmp_path: Path) -> Shop:
     """Give a shop whose feed has some megabytes."""
     found = Shop(tmp_path)
-    found.sell({"description": f"{n} " + "long " * 200} for n in range(MANY))
+    found.sell({"description": f"{n} " + "long " * 550} for n in range(MANY))
     return found
 
 
