@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from uuid import UUID
 
 from prefect.client.schemas.objects import State as PrefectState
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Completed
 from prefect_rabbitmq import JobPublisher
 from prefect_rabbitmq.standalone import cancel_jobs as cancel_task_runs
 from prefect_rabbitmq.standalone import tell
@@ -153,8 +154,21 @@ def _why_not(id_: UUID, settings: Settings) -> str:
     return f"again as {job.rerun}" if job.rerun else job.state
 
 
-def each(told: dict[UUID, str], log: Callable[[str], None]) -> dict[str, str]:
-    """Log what became of jobs, one line each, and return it as JSON has it."""
+def each(told: dict[UUID, str], log: Callable[[str], None]) -> PrefectState[dict[str, str]]:
+    """Log what became of jobs, one line each; return a state with the counts and all of it."""
     for id_, what in told.items():
         log(f"{id_}: {what}")
-    return {str(id_): what for id_, what in told.items()}
+    kinds = Counter(
+        "run again" if _is_id(what) else what.split(" as ")[0] for what in told.values()
+    )
+    words = ", ".join(f"{count:,} {what}" for what, count in kinds.items()) or "no jobs"
+    return Completed(message=words, data={str(id_): what for id_, what in told.items()})
+
+
+def _kind(what: str) -> str:
+    """Return what became of a job without the id that may be in it."""
+    try:
+        UUID(what)
+    except ValueError:
+        return what.split(" as ")[0]
+    return "run again"

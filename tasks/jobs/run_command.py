@@ -101,6 +101,8 @@ def run_command(
     try:
         with _alone(settings, task_run.id):
             claim = claim_job(open_database(settings.database), task_run.id, order, worker)
+            # Prefect's server takes the name with the next state: also of one that had no number.
+            task_run.name = called(command, payload, claim.job.number)
             return _refusal(claim) or run_job(claim.job, settings, tries=task_run.run_count)
     except DatabaseUnreachable:
         pause(AWAY_SECONDS * task_run.run_count)

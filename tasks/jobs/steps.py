@@ -22,6 +22,8 @@ from tasks.jobs.run_command import run_command
 from tasks.progress import Progress
 from tasks.settings import Settings
 
+#: With these the message of a task run begins that has failed; what counts comes after.
+PREFECTS_WORDS = "Task run encountered an exception JobFailed: "
 #: Has a job run, as one of the flow run's task runs.
 Submit = Callable[[JobOrder, int | None], PrefectFuture[Any]]
 
@@ -114,8 +116,8 @@ class Steps:
 def ended(order: JobOrder, future: PrefectFuture[Any]) -> Step:
     """Wait for a job, and return what became of it."""
     future.wait()
-    state = future.state
-    return Step(order, state.name, state.message or "")
+    said = (future.state.message or "").removeprefix(PREFECTS_WORDS)
+    return Step(order, future.state.name, said)
 
 
 def run_one(order: JobOrder, work_queue: str, settings: Settings) -> State[Any]:

@@ -114,6 +114,7 @@ def test_run_again(yard: Yard, worker: Server) -> None:
     for old, new in told.items():
         assert yard.job(UUID(new)).rerun_of == UUID(old)
     yard.until(UUID(told[str(done)]), "completed")
+    assert rerun_jobs([uuid4(), done], return_state=True).message == "1 unknown, 1 again"
     assert rerun_jobs([done]) == {str(done): f"again as {told[str(done)]}"}
 
 

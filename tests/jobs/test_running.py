@@ -55,8 +55,9 @@ def test_a_message_from_outside(yard: Yard, worker: Server) -> None:
     """It becomes a job like any other, with the next number of its group."""
     before = yard.until(yard.emit(key="before"), "completed")
     id_ = publish(yard, command="lab", payload={"key": "outside"})
-    yard.shows(id_, "Completed")
+    run = yard.shows(id_, "Completed")
     assert yard.job(id_).number == before.number + 1
+    assert run.name == f'lab {{"key": "outside"}} #{before.number + 1}'
 
 
 def test_a_second_copy_of_a_message(yard: Yard, worker: Server) -> None:
