@@ -158,9 +158,7 @@ def each(told: dict[UUID, str], log: Callable[[str], None]) -> PrefectState[dict
     """Log what became of jobs, one line each; return a state with the counts and all of it."""
     for id_, what in told.items():
         log(f"{id_}: {what}")
-    kinds = Counter(
-        "run again" if _is_id(what) else what.split(" as ")[0] for what in told.values()
-    )
+    kinds = Counter(map(_kind, told.values()))
     words = ", ".join(f"{count:,} {what}" for what, count in kinds.items()) or "no jobs"
     return Completed(message=words, data={str(id_): what for id_, what in told.items()})
 
@@ -170,5 +168,5 @@ def _kind(what: str) -> str:
     try:
         UUID(what)
     except ValueError:
-        return what.split(" as ")[0]
+        return what.partition(" as ")[0]
     return "run again"
