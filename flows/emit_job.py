@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from tasks.jobs.emitting import emit_job as put
-from tasks.jobs.emitting import id_of
+from tasks.jobs.emitting import emitted, id_of
 from tasks.jobs.orders import JobOrder
 from tasks.jobs.refusals import in_one_line
 from tasks.jobs.steps import run_one
@@ -39,4 +39,4 @@ def emit_job(
         return in_one_line(lambda: run_one(order, work_queue, Settings()))
     # A retry of this run knows by the id that its job is there.
     job = id_of(flow_run.id)
-    return in_one_line(lambda: put(command, payload, work_queue, job))
+    return in_one_line(lambda: emitted(put(command, payload, work_queue, job)))

@@ -9,6 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
+from prefect.states import Completed
 from prefect.tasks import Task, exponential_backoff
 from prefect_rabbitmq.errors import BrokerUnreachable, Refused
 
@@ -61,6 +62,14 @@ def emit_job(
     name = called(command, payload, number)
     get_run_logger().info("%s is on work queue %s: job %s", name, work_queue, id_)
     return {"job": str(id_), "group": work_queue, "number": number}
+
+
+def emitted(told: dict[str, Any]) -> State[Any]:
+    """Return the state of a flow run that has emitted a job, and does no more."""
+    number = told["number"]
+    which = f"#{number}" if number else "the job that it was before"
+    words = f"On work queue {told['group']}, {which}: job {told['job']}"
+    return Completed(message=words, data=told)
 
 
 def id_of(flow_run: str) -> UUID:

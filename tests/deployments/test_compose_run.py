@@ -137,16 +137,7 @@ def test_every_service_runs_as_it_is_written(
 
     lost = "".join(f"lost{number}.example.net\n" for number in range(38))
     (machine.data / "names.txt").write_text(f"python.org\nmailonly.org\n{lost}")
-    words = ["deployment", "run", "check-domains/on-demand", "--watch"]
-    words += ["--param", f"file={machine.data / 'names.txt'}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", *words],
-        env={**os.environ, "PREFECT_API_URL": api},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr + machine.tails()
+    run_deployment(machine, api, "check-domains/on-demand", f"file={machine.data / 'names.txt'}")
     # The other deployment's schedule makes runs of its own.
     body = {"deployments": {"name": {"any_": ["on-demand"]}}}
     (run,) = httpx.post(f"{api}/flow_runs/filter", json=body, timeout=60).raise_for_status().json()
@@ -160,7 +151,33 @@ def test_every_service_runs_as_it_is_written(
     waiting = rabbitmq.queues(amqp_url)
     for queue in (queue_name("checks", "default"), dead_letters_name("checks")):
         assert waiting[queue] == 0
+    check_a_job(machine, api, cluster)
     check_nobody_tells(machine, rabbitmq.password)
+
+
+def run_deployment(machine: Machine, api: str, *words: str) -> None:
+    """Run a deployment to its end, with a parameter, as an operator types."""
+    name, parameter = words
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "prefect", "deployment", "run", name, "--watch"),
+            *("--param", parameter),
+        ],
+        env={**os.environ, "PREFECT_API_URL": api},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr + machine.tails()
+
+
+def check_a_job(machine: Machine, api: str, cluster: Postgres) -> None:
+    """What cron did is a command: a worker gets the job, and says what it misses."""
+    run_deployment(machine, api, "emit-job/cron-frame", "payload=5")
+    failed = "state = 'failed' AND payload::text = '5' AND error LIKE '%ROLLCALL_FEEDS%'"
+    question = f"SELECT count(*) FROM jobs WHERE work_queue = 'cron_frame' AND {failed}"
+    last = machine.running[f"worker-{WORKERS}"]
+    wait_until(lambda: kept(cluster, question) == 1, server=last, seconds=START_SECONDS)
 
 
 def online(api: str) -> set[str]:

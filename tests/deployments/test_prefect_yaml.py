@@ -37,6 +37,26 @@ def test_a_deployment_runs_on_a_worker(deployed: Deployed, home: Path, tmp_path:
         ("lost.example.net", "skipped"),
     ]
     check_deployments(f"{deployed.server.api_url}/deployments/filter")
+    check_crontab(f"{deployed.server.api_url}/deployments/filter")
+
+
+def check_crontab(url: str) -> None:
+    """What cron did is there, with its payloads; what needs a setting is off until then."""
+    body = {"flows": {"name": {"any_": ["emit-job"]}}}
+    answer = httpx.post(url, json=body, timeout=60).raise_for_status()
+    found = {
+        (one["parameters"].get("command"), schedule["parameters"].get("payload")): (
+            schedule["schedule"]["cron"],
+            schedule["active"],
+        )
+        for one in answer.json()
+        for schedule in one["schedules"]
+    }
+    assert found == {
+        ("cron_events", None): ("* * * * *", True),
+        ("cron_frame", 5): ("* 5 * * *", False),
+        ("cron_frame", 9): ("* 12 * * *", False),
+    }
 
 
 def check_deployments(url: str) -> None:

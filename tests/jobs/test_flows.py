@@ -1,7 +1,7 @@
 """Jobs from flows: emitted, waited for, in chains and in batches."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -39,9 +39,11 @@ def ended(flow: Any, *arguments: Any, **named: Any) -> Any:
 
 def test_emit(yard: Yard, worker: Server) -> None:
     """It returns at once, and tells which job it is."""
-    told = cast("Any", emit_job)("lab", {"key": "emitted"})
+    state = ended(emit_job, "lab", {"key": "emitted"})
+    told = state.result()
     job = yard.until(UUID(told["job"]), "completed")
     assert (told["group"], told["number"]) == ("default", job.number)
+    assert state.message == f"On work queue default, #{job.number}: job {job.id}"
     # It is no task run of that flow run, with which it would end.
     assert yard.shows(job.id, "Completed").flow_run_id is None
 
