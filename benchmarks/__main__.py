@@ -32,7 +32,10 @@ STACK = {
     "stack": "domains a second end to end on RabbitMQ, PostgreSQL and workers; what bounds it",
     "dag": "names through host, http and tls, against web servers; every status true",
     "worker_memory": "flat memory of a worker over a million names; for half an hour",
+    "listener_memory": "flat memory of a listener under load; for half an hour",
     "interleave": "ten names that overtake a million, and one that does not",
+    "jobs": "empty jobs a second through one worker, beside Celery; what a job costs",
+    "schedules": "from a schedule's due moment to the handler, beside Celery beat; ten minutes",
 }
 
 

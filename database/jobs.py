@@ -13,7 +13,18 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Table, and_, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    Table,
+    and_,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from database.engine import reading
@@ -133,8 +144,11 @@ def add_job(connection: Connection, id_: UUID, order: Order, **more: Any) -> int
     }
     # Somebody may be adding it at the same moment; this waits for him.
     added = _insert(connection, jobs).values(row | more).on_conflict_do_nothing()
-    done = connection.scalar(added.returning(jobs.c.id))
-    return None if done is None else number
+    if connection.scalar(added.returning(jobs.c.id)) is None:
+        # As when a worker has got the message before whoever emits it has stored the row.
+        _give_back(connection, order.work_queue)
+        return None
+    return number
 
 
 def next_number(connection: Connection, work_queue: str) -> int:
@@ -144,6 +158,12 @@ def next_number(connection: Connection, work_queue: str) -> int:
         index_elements=[groups.c.work_queue], set_={"last": groups.c.last + 1}
     )
     return int(connection.scalar(moved.returning(groups.c.last)))
+
+
+def _give_back(connection: Connection, work_queue: str) -> None:
+    """Give back the number that was just taken: whoever wants the next one waits for us."""
+    group = groups.c.work_queue == work_queue
+    connection.execute(update(groups).where(group).values(last=groups.c.last - 1))
 
 
 def read_jobs(engine: Engine, ids: Iterable[UUID]) -> dict[UUID, StoredJob]:

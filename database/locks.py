@@ -1,9 +1,9 @@
 """
 Locks that go with whoever has them: nothing has to be cleaned up when a process is killed.
 
-On PostgreSQL a session's advisory lock, on a connection that is for nothing else; the server gives
-it up when the connection ends. On SQLite, whose users are on one machine, a lock of the kernel on
-a file beside the database.
+On PostgreSQL a session's advisory lock, on a connection that is for nothing else meanwhile; the
+server gives it up when the connection ends. On SQLite, whose users are on one machine, a lock of
+the kernel on a file beside the database.
 
 Source:
     https://www.postgresql.org/docs/16/explicit-locking.html#ADVISORY-LOCKS
@@ -18,14 +18,15 @@ import json
 import os
 import re
 import socket
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg2
-from sqlalchemy import Connection, create_engine, exc, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, Engine, create_engine, event, exc, text
 
 from database.engine import POSTGRESQL, open_database, where
 from database.errors import database_errors
@@ -35,8 +36,15 @@ MOST_NAME_BYTES = 63
 #: The server, too, finds out within a minute that the other machine has vanished: its own default
 #: is two hours, for which nobody else would get the lock.
 SERVER_SIDE = " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+#: Connections that are kept for the next locks; to connect takes longer than all else of a lock.
+KEPT = 10
+#: The application's name tells who has a lock, and since when. It is of use to people, too.
+IDLE = "rollcall locks"
+_TAKE = "SELECT pg_try_advisory_lock(:key), set_config('application_name', :name, false)"
+_RELEASE = f"SELECT pg_advisory_unlock_all(), set_config('application_name', '{IDLE}', false)"
+_OWNER = re.compile(r"rollcall @(?P<since>[0-9a-f]+) (?P<by>.*)", re.DOTALL)
 _HOLDER = """
-SELECT application_name, backend_start FROM pg_locks JOIN pg_stat_activity USING (pid)
+SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND objsubid = 1
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND CAST(classid AS bigint) = (CAST(:key AS bigint) >> 32) & 4294967295
@@ -137,26 +145,62 @@ class _File:
 
 
 def _take_advisory(url: str, key: str, named: str) -> Held:
-    options = {**POSTGRESQL, "options": f"{POSTGRESQL['options']}{SERVER_SIDE}"}
-    application = re.sub("[^ -~]+", "?", f"rollcall {_me()} {key}")[:MOST_NAME_BYTES]
-    engine = create_engine(
-        url,
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-        connect_args={**options, "application_name": application},
-    )
+    engine = _connections(url, os.getpid())
+    number = {"key": _number(key)}
+    name = re.sub("[^ -~]+", "?", f"rollcall @{int(time.time()):x} {_me()} {key}")
     with database_errors(named):
         connection = engine.connect()
         try:
-            number = {"key": _number(key)}
-            if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), number):
+            take = {**number, "name": name[:MOST_NAME_BYTES]}
+            if connection.execute(text(_TAKE), take).one()[0]:
                 return _Advisory(connection)
-            owner = connection.execute(text(_HOLDER), number).first()
+            owner = connection.scalar(text(_HOLDER), number)
         except BaseException:
+            connection.invalidate()
             connection.close()
             raise
         connection.close()
-    raise LockIsTaken(Owner(by=owner[0], since=owner[1]) if owner else Owner())
+    raise LockIsTaken(_owner(owner or ""))
+
+
+@cache
+def _connections(url: str, _process: int) -> Engine:
+    """Return what connects for locks; a forked child has its own connections."""
+    options = {**POSTGRESQL, "options": f"{POSTGRESQL['options']}{SERVER_SIDE}"}
+    engine = create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_pre_ping=True,
+        pool_reset_on_return=None,
+        pool_size=KEPT,
+        # Whoever wants a lock never waits for a connection.
+        max_overflow=-1,
+        connect_args={**options, "application_name": IDLE},
+    )
+    event.listen(engine, "reset", _free)
+    return engine
+
+
+def _free(driver: Any, _record: Any, _state: Any) -> None:
+    """
+    Give up the lock of a connection that comes back to the others.
+
+    Here and not in `release`: a lock that nobody could release, because its thread was cancelled
+    just when it got it, comes here as well.
+    """
+    try:
+        with driver.cursor() as cursor:
+            cursor.execute(_RELEASE)
+    except psycopg2.Error:
+        # It ends, and the lock with it; the next one who is given it connects anew.
+        driver.close()
+
+
+def _owner(application: str) -> Owner:
+    if found := _OWNER.fullmatch(application):
+        return Owner(by=found["by"], since=datetime.fromtimestamp(int(found["since"], 16), UTC))
+    # It was given back a moment ago.
+    return Owner()
 
 
 class _Advisory:
@@ -181,12 +225,10 @@ class _Advisory:
         if connection is None:
             return
         try:
-            self._driver.close()
-            connection.invalidate()
             connection.close()
-        except (psycopg2.Error, exc.SQLAlchemyError):
+        except exc.SQLAlchemyError:
             # The connection is gone, and the lock with it.
-            return
+            connection.invalidate()
 
 
 def _number(key: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
@@ -28,7 +29,8 @@ def try_once(command: Command[Any, Any], payload: Any) -> Outcome:
     Raises:
         TryAgain: The command's handling says so; the text says why.
     """
-    work = submit(attempt(command, payload))
+    tried = _Try(command, payload)
+    work = submit(tried.run())
     try:
         while True:
             try:
@@ -42,7 +44,27 @@ def try_once(command: Command[Any, Any], payload: Any) -> Outcome:
             raise TryAgain(f"{type(error).__name__}: {error}") from error
         return marked(command, error)
     finally:
-        work.cancel()
+        if work.cancel():
+            # Whoever runs this job next must not begin before this one has come to its end. A
+            # worker kills its process if that takes too long.
+            submit(tried.over()).result()
+
+
+class _Try:
+    """A try in the event loop, whose end can be waited for although it is cancelled."""
+
+    def __init__(self, command: Command[Any, Any], payload: Any) -> None:
+        self._command, self._payload = command, payload
+        self._task: asyncio.Task[Any] | None = None
+
+    async def run(self) -> Outcome:
+        self._task = asyncio.current_task()
+        return await attempt(self._command, self._payload)
+
+    async def over(self) -> None:
+        """Return when it has ended; at once if it was cancelled before it began."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
 
 def pause(seconds: float) -> None:

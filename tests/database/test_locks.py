@@ -1,5 +1,6 @@
 """A lock is one's at a time, over all processes, and goes with its process or connection."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -102,6 +103,30 @@ def test_a_lost_connection_is_a_lost_lock(postgres_url: str) -> None:
     held.release()
     assert again.is_held()
     again.release()
+
+
+def test_a_lock_that_is_forgotten_is_free(postgres_url: str) -> None:
+    """As when its thread was cancelled just when it had got it: the connection is kept, not it."""
+    take_lock(postgres_url, "key")
+    gc.collect()
+    held = take_lock(postgres_url, "key")
+    with pytest.raises(LockIsTaken):
+        take_lock(postgres_url, "key")
+    held.release()
+
+
+def test_connections_are_used_again(postgres_url: str) -> None:
+    """To connect takes longer than all else."""
+    for number in range(5):
+        take_lock(postgres_url, f"key {number}").release()
+    engine = create_engine(postgres_url)
+    with engine.connect() as connection:
+        names = text(
+            "SELECT application_name FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name LIKE 'rollcall%'"
+        )
+        assert list(connection.scalars(names)) == ["rollcall locks"]
+    engine.dispose()
 
 
 def test_a_lock_needs_its_database() -> None:

@@ -76,6 +76,26 @@ class Lab(Command[Mapping[str, Any], Mapping[str, Any]]):
         return Outcome(status="done", answer={"said": output.get("say", "")}, jobs=jobs)
 
 
+class Brief(Lab):
+    """Takes some seconds; for many jobs, as it reads nothing of what was written."""
+
+    name = "lab-brief"
+
+    async def execute(self, execution: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write down when it began, and when it ended or was stopped."""
+        key = str(execution["key"])
+        mark("start", key)
+        try:
+            await asyncio.sleep(execution.get("seconds", 0))
+        except asyncio.CancelledError:
+            # Ending takes a while, too.
+            await asyncio.sleep(execution.get("ending", 0))
+            mark("stopped", key)
+            raise
+        mark("end", key)
+        return execution
+
+
 class Held(Lab):
     """Wants to be looked at after a deploy."""
 
