@@ -15,8 +15,8 @@ from uuid import uuid4
 
 from prefect_rabbitmq import job_publisher
 
+from tasks.broker import WORK_POOL
 from tasks.jobs.emit import emit, ordered
-from tasks.runner import WORK_POOL
 from tasks.settings import Settings
 
 

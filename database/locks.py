@@ -105,9 +105,20 @@ def _take_file(database: Path, key: str) -> Held:
     # Names of files are short, and not every text is one.
     name = f"{re.sub('[^A-Za-z0-9]+', '-', key)[:40]}-{_number(key) & 0xFFFFFFFF:08x}"
     path = database.with_name(f"{database.name}.{name}.lock")
+    while (held := _try_file(path)) is None:
+        # Whoever had it has just removed it.
+        pass
+    held.say_who()
+    return held
+
+
+def _try_file(path: Path) -> _File | None:
+    """Lock a file; None if it was removed between its opening and its locking."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_still(file, path):
+            return _File(file, path)
     except BlockingIOError as error:
         owner = _written(os.pread(file, 4096, 0))
         os.close(file)
@@ -115,9 +126,16 @@ def _take_file(database: Path, key: str) -> Held:
     except BaseException:
         os.close(file)
         raise
-    os.ftruncate(file, 0)
-    os.pwrite(file, json.dumps([_me(), datetime.now(UTC).isoformat()]).encode(), 0)
-    return _File(file)
+    os.close(file)
+    return None
+
+
+def _is_still(file: int, path: Path) -> bool:
+    """Say whether a path leads to an open file."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _written(text: bytes) -> Owner:
@@ -130,16 +148,24 @@ def _written(text: bytes) -> Owner:
 
 
 class _File:
-    """The file stays: whoever removed it could remove one that another has locked by then."""
+    """A locked file, which goes with its lock: there is one for each job."""
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, path: Path) -> None:
         self._file: int | None = file
+        self._path = path
+
+    def say_who(self) -> None:
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, json.dumps([_me(), datetime.now(UTC).isoformat()]).encode(), 0)
 
     def is_held(self) -> bool:
         return self._file is not None
 
     def release(self) -> None:
         if self._file is not None:
+            # As long as it is locked: nobody else's can be removed so.
+            self._path.unlink(missing_ok=True)
             os.close(self._file)
             self._file = None
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,36 @@ def test_a_torn_note_of_the_owner_is_no_error(tmp_path: Path) -> None:
     assert taken.value.owner.by is None
     held.release()
     open_database(url).dispose()
+
+
+def test_locks_leave_no_files(tmp_path: Path) -> None:
+    """On SQLite each lock is a file as long as it is held; there may be one for each job."""
+    url = f"sqlite:///{tmp_path / 'rollcall.db'}"
+    held = [take_lock(url, f"job {number}") for number in range(3)]
+    assert len(list(tmp_path.glob("*.lock"))) == 3
+    for one in held:
+        one.release()
+    assert not list(tmp_path.glob("*.lock"))
+
+
+def test_many_want_a_lock_that_comes_and_goes(url: str) -> None:
+    """Never two have it, also where one gives it back just when another one looks for it."""
+    inside, most, turns = [0], [0], [0]
+
+    def take() -> None:
+        for _ in range(100):
+            try:
+                held = take_lock(url, "contended")
+            except LockIsTaken:
+                continue
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            turns[0] += 1
+            inside[0] -= 1
+            held.release()
+
+    with ThreadPoolExecutor(8) as threads:
+        for done in [threads.submit(take) for _ in range(8)]:
+            done.result()
+    assert most == [1]
+    assert turns[0] > 0

@@ -15,7 +15,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect_rabbitmq import topology
 
 from deployments.pool import make_pool
-from tasks.runner import WORK_POOL
+from tasks.broker import WORK_POOL
 from tests.chaos.jobs.parts import Emitter, Job, Sizes, emitters, job_id
 from tests.chaos.workers import Workers, running_workers
 from tests.jobs.yard import Yard
