@@ -100,7 +100,7 @@ class Consumer:
 
     def abandon(self) -> None:
         """Stop what runs; RabbitMQ gives it to others."""
-        self._cancel(self._jobs.lose())
+        self._cancel(self._jobs.lose(), given_away=True)
 
     def work_off(self, done: Callable[[], Any]) -> None:
         """Call `done` once its work queues are empty, and what was in them or hosted is done."""
@@ -136,7 +136,7 @@ class Consumer:
         self._outlet.lost()
         self._lanes.forget()
         self._drain.forget()
-        self._cancel(self._jobs.lose())
+        self._cancel(self._jobs.lose(), given_away=True)
         self._pump()
 
     def _open_lanes(self) -> None:
@@ -154,7 +154,7 @@ class Consumer:
     def _gone(self, channel: Channel) -> None:
         """Let go of the messages of a channel that is closed while the connection is not."""
         if self._connection is not None and self._connection.is_open:
-            self._cancel(self._jobs.lose(channel))
+            self._cancel(self._jobs.lose(channel), given_away=True)
             self._pump()
 
     def _return(self, waiting: Iterable[Job]) -> None:
@@ -250,7 +250,7 @@ class Consumer:
                 self._settlement.give_up(job, f"killed its process {job.deaths} times ({how})")
         self._pump()
 
-    def _cancel(self, jobs: Iterable[Job]) -> None:
+    def _cancel(self, jobs: Iterable[Job], *, given_away: bool = False) -> None:
         """Ask tasks to stop; those that do not are killed, with their process."""
         stopping = {job.tag: job for job in jobs if not job.cancelled}
         for job in stopping.values():
@@ -261,6 +261,7 @@ class Consumer:
                 stopping,
                 CANCEL_SECONDS,
                 lambda: any(stopping.keys() & tags.keys() for tags in there),
+                given_away=given_away,
             )
 
     # --- flow runs and time -----------------------------------------------------

@@ -13,7 +13,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import AsyncClientContext, TaskRunContext
 from prefect.results import should_persist_result
-from prefect.states import Cancelled, Failed, exception_to_crashed_state
+from prefect.states import Cancelled, Failed, Pending, exception_to_crashed_state
 from prefect.task_engine import run_task_async, run_task_sync
 from prefect.tasks import Task
 from prefect.utilities.engine import emit_task_run_state_change_event
@@ -62,6 +62,8 @@ class Executor:
         self._local = threading.local()
         #: Thread -> what it runs in an event loop.
         self._async: dict[int, asyncio.Task[Any]] = {}
+        #: Threads whose message RabbitMQ gives to somebody else, and that are to stop for that.
+        self.given_away: set[int] = set()
 
     def cancel_async(self, thread: int) -> bool:
         """Cancel what a thread runs in its event loop; returns whether it runs something there."""
@@ -122,12 +124,21 @@ class Executor:
                 return self._runner().run(self._run_async(told))
             return cast("State[Any]", run_task_sync(**told))
         except asyncio.CancelledError:
-            state: State[Any] = Cancelled(message="Cancelled while it ran")
-            end_task_run(task_run or outside_task_run(new_id, task.name), state)
-            return state
+            return self._stopped(task_run, outside_task_run(new_id, task.name))
         except BaseException as error:  # noqa: BLE001
             # SystemExit and the like end the task run, not the thread.
             return asyncio.run(exception_to_crashed_state(error))
+
+    def _stopped(self, task_run: TaskRun | None, outside: TaskRun) -> State[Any]:
+        """Tell of a task run that was stopped; returns its state."""
+        state: State[Any] = Cancelled(message="Cancelled while it ran")
+        told = state
+        if task_run is None and threading.get_ident() in self.given_away:
+            # Nobody has cancelled it. A worker does not run what Prefect calls cancelled, and so
+            # the job would be lost to whoever gets its message next.
+            told = Pending(name="Queued", message="Its worker had to give its message back")
+        end_task_run(task_run or outside, told)
+        return state
 
     def _executed(self, task: Task[..., Any], message: Message, state: State[Any]) -> Executed:
         reply = reply_of(state, code_version(task))

@@ -86,9 +86,9 @@ class TaskHost:
         """Have a message run."""
         self._pipe.send({"do": "run", "tag": tag, "message": asdict(message)}, body)
 
-    def cancel(self, tags: Iterable[int]) -> None:
+    def cancel(self, tags: Iterable[int], *, given_away: bool) -> None:
         """Have messages ended that run or wait there."""
-        self._pipe.send({"do": "cancel", "tags": list(tags)})
+        self._pipe.send({"do": "cancel", "tags": list(tags), "given_away": given_away})
 
     def kill(self) -> None:
         """Kill the process and all that it started; `ended` follows."""

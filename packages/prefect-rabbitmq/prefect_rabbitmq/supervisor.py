@@ -67,7 +67,14 @@ class Supervisor:
         if self._host is not None:
             self._host.run(tag, message, body)
 
-    def cancel(self, tags: Iterable[int], seconds: float, still: Callable[[], bool]) -> None:
+    def cancel(
+        self,
+        tags: Iterable[int],
+        seconds: float,
+        still: Callable[[], bool],
+        *,
+        given_away: bool,
+    ) -> None:
         """
         Have messages ended.
 
@@ -75,10 +82,11 @@ class Supervisor:
             tags: Of the messages.
             seconds: After these the process is killed ...
             still: ... if this says that some of them run on.
+            given_away: Whether RabbitMQ delivers them again: nobody has cancelled them.
         """
         if (host := self._host) is None:
             return
-        host.cancel(tags)
+        host.cancel(tags, given_away=given_away)
 
         def kill() -> None:
             if host is self._host and still():

@@ -65,7 +65,7 @@ class TaskProcess:
                     message = CurrentMessage(**told["message"])
                     self._threads.submit(self._run, told["tag"], message, body)
                 case "cancel":
-                    self._cancel(told["tags"])
+                    self._cancel(told["tags"], given_away=told["given_away"])
                 case _:
                     self._threads.shutdown()
                     return
@@ -112,17 +112,20 @@ class TaskProcess:
         try:
             with self._lock:
                 self._running.pop(tag, None)
+                self._executor.given_away.discard(threading.get_ident())
                 self._cancelled.discard(tag)
                 _raise_in(threading.get_ident(), None)
         except TaskCancelled:
             return False
         return True
 
-    def _cancel(self, tags: list[int]) -> None:
+    def _cancel(self, tags: list[int], *, given_away: bool) -> None:
         with self._lock:
             self._cancelled |= set(tags)
             for tag in self._running.keys() & set(tags):
                 thread = self._running[tag]
+                if given_away:
+                    self._executor.given_away.add(thread)
                 if not self._executor.cancel_async(thread):
                     _raise_in(thread, TaskCancelled)
 

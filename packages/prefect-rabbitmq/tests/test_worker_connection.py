@@ -90,6 +90,22 @@ def test_a_lost_connection(
     assert not plant.dead()
 
 
+def test_a_stopped_job_is_not_called_cancelled(plant: Plant, proxy: Proxy, worker: Server) -> None:
+    """Its next worker would drop it: Prefect hears that it waits again before the way is open."""
+    gate = plant.gate("given-back")
+    message = plant.publish("hold", key="given-back", gate=gate)
+    plant.until("start", "given-back", 1)
+    plant.wait(lambda: plant.state(message) == "Running")
+    proxy.refuse()
+    proxy.cut()
+    plant.until("stopped", "given-back", 1)
+    plant.wait(lambda: plant.state(message) == "Queued")
+    plant.open("given-back")
+    proxy.accept()
+    plant.until("end", "given-back", 1)
+    plant.wait(lambda: plant.state(message) == "Completed")
+
+
 def test_a_task_that_does_not_stop_is_not_run_beside_itself(plant: Plant, worker: Server) -> None:
     """Its process is killed before its message is run again, as it is for a cancelled one."""
     keys = ["stubborn", "stubborn-too"]

@@ -24,7 +24,7 @@ class Slow(Command[Any, Any]):
         """Take anything."""
         return payload
 
-    async def execute(self, execution: Any) -> Any:  # noqa: ARG002 - it waits only
+    async def execute(self, execution: Any) -> Any:  # noqa: ARG002 - a command's signature
         """Wait to be cancelled."""
         self.begun.set()
         try:
