@@ -36,7 +36,10 @@ def parts(services: Services) -> Iterator[tuple[str, float]]:
 
         yield "its row, added by whoever emits it", _mean(add, ids)
         yield "its lock, taken and released", _mean(lambda id_: _lock(url, id_), ids)
-        yield "its row, claimed", _mean(lambda id_: claim_job(engine, id_, order, "worker"), ids)
+        yield (
+            "its row, claimed",
+            _mean(lambda id_: claim_job(engine, id_, id_, order, "worker"), ids),
+        )
         yield "its row, ended", _mean(lambda id_: end_job(engine, id_, "completed"), ids)
         yield "for comparison: a new connection, and one question", _mean(lambda _: _ask(url), ids)
         engine.dispose()

@@ -55,7 +55,8 @@ class Outcome:
     decided_by: str | None = None
     #: How long the deciding work took, without the wait for a turn; none: the whole execution.
     latency_ms: float | None = None
-    #: Jobs that follow; they are put on their queues once this outcome is stored.
+    #: Jobs that follow, each emitted once: with the end of a job that has not failed, or before
+    #: the result of a check is stored.
     jobs: tuple[FollowUp, ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import Connection, Engine, select, update
 
@@ -25,16 +25,20 @@ class Claim:
     """What a worker learns of the job of a message that it is to run."""
 
     job: StoredJob
-    #: Why it is not to be run: the state that the job has, or that its message is an old one.
-    refused: State | Literal["moved"] | None = None
+    #: Why it is not to be run: the state that the job has, or that its message is an old one, or
+    #: that another job repeats it.
+    refused: State | Literal["moved", "repeated"] | None = None
 
 
-def claim_job(engine: Engine, message: UUID, order: Order, worker: str) -> Claim:
+def claim_job(engine: Engine, id_: UUID, message: UUID, order: Order, worker: str) -> Claim:
     """
     Take the job of a message; one that nobody has stored yet came from outside, and is stored now.
 
+    Whoever is about to store it, or to give it another message, is waited for.
+
     Args:
         engine: The database.
+        id_: The job.
         message: The task run that stands for the message.
         order: What the message says.
         worker: Who takes it.
@@ -43,12 +47,14 @@ def claim_job(engine: Engine, message: UUID, order: Order, worker: str) -> Claim
         DatabaseUnreachable: The database is away.
     """
     with transaction(engine) as connection:
-        job = _locked(connection, message)
+        job = _locked(connection, id_)
         if job is None:
-            add_job(connection, message, order)
-            job = _the(connection, message)
+            add_job(connection, id_, order, message=message)
+            job = _the(connection, id_)
         if job.message != message:
             return Claim(job, "moved")
+        if job.rerun is not None:
+            return Claim(job, "repeated")
         if job.state not in RUNNABLE:
             return Claim(job, job.state)
         taken = {"state": "running", "attempts": job.attempts + 1, "worker": worker}
@@ -124,12 +130,14 @@ def publish_anew(
         if job is None or job.state not in states:
             return None
         changed: dict[str, Any] = {"state": "queued", "message": uuid4(), "ended_at": None}
-        # Whoever wants it run now wants it run by the code that there is.
-        changed["version"] = None
+        if job.state == "held":
+            # Whoever lets it go on wants it run by the code that there is.
+            changed["version"] = None
         if work_queue and work_queue != job.work_queue:
             changed |= {"work_queue": work_queue, "number": next_number(connection, work_queue)}
         _set(connection, job.id, changed)
-        # Last, and before the end of the transaction: whoever gets the message waits for that.
+        # Last, and before the end of the transaction, for which whoever gets the message waits. If
+        # it is undone, another message than that one counts.
         publish(changed["message"], replace(job, **changed))
         return job
 
@@ -147,14 +155,16 @@ def repeat_job(
         job = _locked(connection, id_)
         if job is None or job.state not in states or job.rerun is not None:
             return None
-        new = uuid4()
+        # Always the same: whoever tries once more finds what came of the first try.
+        new = uuid5(job.id, "again")
         order = Order(
             command=job.command, payload=job.payload, work_queue=job.work_queue, rerun_of=job.id
         )
-        add_job(connection, new, order)
+        added = add_job(connection, new, order)
         _set(connection, job.id, {"rerun": new})
         repeated = _the(connection, new)
-        publish(new, repeated)
+        if added is not None:
+            publish(new, repeated)
         return repeated
 
 

@@ -78,6 +78,16 @@ class StoredJob:
     rerun_of: UUID | None
     rerun: UUID | None
 
+    @property
+    def order(self) -> Order:
+        """What is to be done."""
+        return Order(
+            command=self.command,
+            payload=self.payload,
+            work_queue=self.work_queue,
+            version=self.version,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:

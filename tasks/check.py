@@ -93,7 +93,10 @@ def _emit(told: Batch, chunk: Sequence[Finished]) -> None:
     """Emit the jobs that outcomes ask for, each once."""
     orders = [
         (
-            uuid5(NAMESPACE_OID, f"{told.run} {told.check} {finished.payload} {number}"),
+            uuid5(
+                NAMESPACE_OID,
+                f"{told.run} {told.check} {told.second_pass} {finished.payload} {number}",
+            ),
             ordered(job.command, job.payload, job.work_queue),
         )
         for finished in chunk

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYet
-from typing import Any
+from typing import Any, TypeVar
+
+from prefect.logging import get_run_logger
+from prefect_rabbitmq.errors import BrokerUnreachable
 
 from commands.command import Command, Outcome
 from commands.execution import attempt, marked
 from commands.loop import submit
+from database.errors import DatabaseUnreachable
 
+T = TypeVar("T")
+
+#: Seconds before what is away is asked again: so many more each time, and the most.
+AWAY_SECONDS, MOST_AWAY_SECONDS = 1.0, 15.0
 #: Seconds between looks: a cancellation reaches a thread only when that runs Python again.
 LOOK_SECONDS = 0.2
 
@@ -38,7 +47,7 @@ def try_once(command: Command[Any, Any], payload: Any) -> Outcome:
             except NotYet:
                 # Also what the command raises for a time-out of its own.
                 if work.done():
-                    raise
+                    return work.result()
     except Exception as error:
         if command.handling.reaction_to(error) == "retry":
             raise TryAgain(f"{type(error).__name__}: {error}") from error
@@ -65,6 +74,23 @@ class _Try:
         """Return when it has ended; at once if it was cancelled before it began."""
         if self._task is not None:
             await asyncio.wait([self._task])
+
+
+def patiently(do: Callable[[], T]) -> T:
+    """
+    Do something as soon as the database, and the broker, are there.
+
+    However long that takes: the message stays unacknowledged, and a worker whose database is away
+    must not use up its queue's jobs by failing them.
+    """
+    tries = 0
+    while True:
+        try:
+            return do()
+        except (DatabaseUnreachable, BrokerUnreachable) as error:
+            tries += 1
+            get_run_logger().warning("Waiting, try %d: %s", tries, error)
+            pause(min(AWAY_SECONDS * tries, MOST_AWAY_SECONDS))
 
 
 def pause(seconds: float) -> None:

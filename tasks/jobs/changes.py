@@ -36,7 +36,7 @@ def cancel(ids: Iterable[UUID], settings: Settings) -> dict[UUID, str]:
 
     Returns:
         What became of each: `cancelled`, `cancelling`, `of a flow run` (cancel that), the state
-        that it had ended with, or `unknown`.
+        that it had ended with, or `unknown`, as a message from outside is until it begins.
     """
     return {id_: _cancel(id_, settings) for id_ in ids}
 
@@ -92,17 +92,23 @@ def run_again(ids: Iterable[UUID], settings: Settings) -> dict[UUID, str]:
 
 
 def over(wanted: Wanted, settings: Settings) -> list[UUID]:
-    """Return the jobs that are so, and were not run again, the earliest first."""
+    """
+    Return the jobs that are so, the earliest first.
+
+    Without those that were run again, and those of a flow run, which its retry runs again.
+    """
     refresh(settings)
     found = list_jobs(open_database(settings.database), wanted, MOST)
-    return [job.id for job in found if job.rerun is None]
+    return [job.id for job in found if job.rerun is None and job.flow_run is None]
 
 
 def _cancel(id_: UUID, settings: Settings) -> str:
     engine = open_database(settings.database)
     before = cancel_job(engine, id_, ("queued", "held"))
     if before is None:
-        return "unknown"
+        # Published by another program, and with no worker yet; or a slip of the pen.
+        cancel_task_runs([id_], "Cancelled by cancel-jobs")
+        return "unknown: cancelled if it comes"
     if before.state == "held":
         return "cancelled"
     if before.state not in OPEN:
@@ -131,18 +137,21 @@ def _anew(
                 engine, id_, partial(_publish, jobs), states=states, work_queue=work_queue
             )
             told[id_] = done if before else _why_not(id_, settings)
-            if before and before.state == "queued":
+            if before:
                 _leave(before, work_queue)
     return told
 
 
 def _publish(jobs: JobPublisher, message: UUID, job: StoredJob) -> None:
-    publish(jobs, message, job, job.number)
+    publish(jobs, message, job.order, job.id, job.number)
 
 
 def _leave(before: StoredJob, work_queue: str) -> None:
-    """Show the old message as what it is; its worker drops it."""
+    """Show the old task run as what it is; if its message is still there, a worker drops it."""
     name = called(before.command, before.payload, before.number)
+    if before.state == "held":
+        tell(before.message, name, Cancelled(name="Released", message="It goes on as another one"))
+        return
     state: PrefectState = Cancelled(name="Moved", message=f"To work queue {work_queue}")
     tell(before.message, name, state)
 

@@ -73,7 +73,13 @@ def run_batch(
         steps.run(AT_ONCE, to_the_end=allow_failures)
         state = _ended(steps, "batch", allow_failures=allow_failures)
         names = ["catch" if steps.failed else "then", "finally"]
-        broken = [name for name in names if not _follow(callbacks.get(name), state, submit)]
+        broken = [
+            name
+            for place, name in enumerate(callbacks, start=len(jobs))
+            if name in names
+            and place not in steps.done
+            and not _follow(callbacks[name], place, state, submit)
+        ]
     if broken:
         return Failed(message=f"{state.message}; failed: {', '.join(broken)}", data=state.data)
     return state
@@ -85,13 +91,13 @@ def _look_at(jobs: Sequence[JobOrder], work_queue: str) -> None:
     orders_of(jobs, work_queue)
 
 
-def _follow(order: JobOrder | None, state: State[Any], submit: Submit) -> bool:
-    """Run a job that follows; returns whether it went well."""
+def _follow(order: JobOrder | None, place: int, state: State[Any], submit: Submit) -> bool:
+    """Run a job that follows, under its place behind the others; returns whether it went well."""
     if order is None:
         return True
     if order.payload is None:
         order = order.model_copy(update={"payload": state.data})
-    return ended(order, submit(order, None)).completed
+    return ended(order, submit(order, place)).completed
 
 
 def _ended(steps: Steps, what: str, *, allow_failures: bool = False) -> State[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 from prefect_rabbitmq import JobPublisher, job_publisher
 from sqlalchemy import Connection
@@ -15,7 +15,7 @@ from commands.command import FollowUp
 from commands.registry import command_named
 from commands.version import command_version
 from database.engine import open_database, transaction
-from database.jobs import Order, StoredJob, add_job
+from database.jobs import Order, add_job
 from tasks.broker import WORK_POOL, broker
 from tasks.errors import InputError
 from tasks.jobs.words import called
@@ -80,21 +80,46 @@ def publisher(settings: Settings) -> Iterator[JobPublisher]:
         yield jobs
 
 
-def publish(jobs: JobPublisher, message: UUID, job: Order | StoredJob, number: int) -> None:
-    """Publish the message of a job; its row is stored in the transaction that is under way."""
+def publish(jobs: JobPublisher, message: UUID, job: Order, id_: UUID, number: int) -> None:
+    """
+    Publish the message of a job; its row is stored in the transaction that is under way.
+
+    Args:
+        jobs: To the work pool.
+        message: Its id.
+        job: What is to be done.
+        id_: The job's, which is that of its first message.
+        number: The job's.
+    """
     said = {"command": job.command, "payload": job.payload, "number": number}
     if job.version is not None:
         said["version"] = job.version
+    if message != id_:
+        said["job"] = str(id_)
     name = called(job.command, job.payload, number)
     jobs.publish(job.work_queue, TASK, said, message_id=str(message), name=name)
 
 
-def follow_ups(
-    jobs: JobPublisher, wanted: Iterable[FollowUp]
+def follow_ups(of: UUID, wanted: Iterable[FollowUp]) -> list[tuple[UUID, Order]]:
+    """
+    Return the jobs that an outcome asks for; the same ones for the same job, however often.
+
+    Raises:
+        CommandError: A command is not installed.
+    """
+    return [
+        (uuid5(of, str(number)), ordered(one.command, one.payload, one.work_queue))
+        for number, one in enumerate(wanted)
+    ]
+
+
+def adding(
+    jobs: JobPublisher, orders: Iterable[tuple[UUID, Order]]
 ) -> Callable[[Connection], dict[UUID, int]]:
-    """Return what stores and publishes the jobs that an outcome asks for."""
-    orders = [(uuid4(), ordered(one.command, one.payload, one.work_queue)) for one in wanted]
-    return lambda connection: _add(connection, jobs, orders)
+    """Return what stores and publishes jobs within a transaction."""
+    # By group: two who add to several could wait for each other.
+    listed = sorted(orders, key=lambda one: one[1].work_queue)
+    return lambda connection: _add(connection, jobs, listed)
 
 
 def _add(
@@ -104,7 +129,7 @@ def _add(
     for id_, order in orders:
         number = add_job(connection, id_, order)
         if number is not None:
-            publish(jobs, id_, order, number)
+            publish(jobs, id_, order, id_, number)
             numbers[id_] = number
     return numbers
 

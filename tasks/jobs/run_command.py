@@ -20,19 +20,16 @@ from prefect.tasks import Task
 from prefect_rabbitmq import current_message
 
 from database.engine import open_database
-from database.errors import DatabaseUnreachable
 from database.job_life import Claim, claim_job
 from database.jobs import Order
 from database.locks import LockIsTaken, take_lock
-from tasks.jobs.attempt import TryAgain, pause
+from tasks.jobs.attempt import TryAgain, patiently, pause
 from tasks.jobs.running import run_job
 from tasks.jobs.words import called
 from tasks.settings import Settings
 
 #: Most tries of a job; its command's handling asks for fewer.
 MOST_TRIES = 11
-#: Seconds before a job is tried again whose database is away, times the number of the try.
-AWAY_SECONDS = 3.0
 #: Seconds between looks whether somebody still runs a job whose message has come again.
 BUSY_SECONDS = 0.5
 #: Where a job is run that came by no message: in its flow's own process.
@@ -40,8 +37,7 @@ HERE = "(flow)"
 
 
 async def _is_worth_it(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    error = await state.aresult(raise_on_failure=False)
-    return isinstance(error, TryAgain | DatabaseUnreachable)
+    return isinstance(await state.aresult(raise_on_failure=False), TryAgain)
 
 
 def _name() -> str:
@@ -67,6 +63,7 @@ def run_command(
     number: int | None = None,  # noqa: ARG001 - it is in the name
     version: str | None = None,
     step: int | None = None,
+    job: UUID | None = None,
 ) -> Any:
     """
     Run a command over a payload.
@@ -77,6 +74,7 @@ def run_command(
         number: Of the job in its group, where whoever publishes it knows that.
         version: Of the command's code, for which the job was made.
         step: Its place among the jobs of its flow run, if that has several.
+        job: The job's id, where that is not the message's: it was moved, or let go on.
 
     Returns:
         The state that it ends with; its message is what the command said, its data are `job`,
@@ -85,7 +83,6 @@ def run_command(
     Raises:
         JobFailed: It has failed for good.
         TryAgain: It is tried again, by Prefect.
-        DatabaseUnreachable: The same.
     """
     message = current_message()
     work_queue, worker = (message.work_queue, message.worker) if message else ("default", HERE)
@@ -98,15 +95,14 @@ def run_command(
         flow_run=task_run.flow_run_id,
         step=step,
     )
-    try:
-        with _alone(settings, task_run.id):
-            claim = claim_job(open_database(settings.database), task_run.id, order, worker)
-            # Prefect's server takes the name with the next state: also of one that had no number.
-            task_run.name = called(command, payload, claim.job.number)
-            return _refusal(claim) or run_job(claim.job, settings, tries=task_run.run_count)
-    except DatabaseUnreachable:
-        pause(AWAY_SECONDS * task_run.run_count)
-        raise
+    id_ = job or task_run.id
+    with _alone(settings, id_):
+        claim = patiently(
+            lambda: claim_job(open_database(settings.database), id_, task_run.id, order, worker)
+        )
+        # Prefect's server takes the name with the next state: also of one that had no number.
+        task_run.name = called(command, payload, claim.job.number)
+        return _refusal(claim) or run_job(claim.job, settings, tries=task_run.run_count)
 
 
 @contextmanager
@@ -119,7 +115,7 @@ def _alone(settings: Settings, id_: UUID) -> Iterator[None]:
     """
     while True:
         try:
-            held = take_lock(settings.database, f"job {id_}")
+            held = patiently(lambda: take_lock(settings.database, f"job {id_}"))
             break
         except LockIsTaken:
             pause(BUSY_SECONDS)
@@ -138,6 +134,8 @@ def _refusal(claim: Claim) -> State[Any] | None:
         case "moved":
             where = f"to work queue {job.work_queue}, #{job.number}"
             return Cancelled(name="Moved", message=where)
+        case "repeated":
+            return Cancelled(message=f"The job was run again as {job.rerun}")
         case "completed":
             # Acknowledged it was not, or published twice.
             data = {"job": str(job.id), "status": job.status, "answer": job.answer}

@@ -10,24 +10,21 @@ from typing import Any, NoReturn
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed
-from prefect_rabbitmq.errors import BrokerUnreachable
+from pydantic_core import to_json
 
 from commands.command import Command, FollowUp, Outcome
 from commands.errors import CommandError
 from commands.registry import make
 from commands.version import command_version
 from database.engine import open_database
-from database.errors import DatabaseUnreachable
 from database.job_life import end_job
 from database.jobs import State as JobState
 from database.jobs import StoredJob
 from tasks.errors import InputError
-from tasks.jobs.attempt import TryAgain, failed, pause, try_once
-from tasks.jobs.emit import follow_ups, publisher
+from tasks.jobs.attempt import TryAgain, failed, patiently, pause, try_once
+from tasks.jobs.emit import adding, follow_ups, publisher
 from tasks.settings import Settings
 
-#: How often the end of a job is written down before it is given up, and the seconds between.
-END_TRIES, END_SECONDS = 20, 3.0
 #: Most characters of an answer in the message of a state.
 MOST_ANSWER = 400
 
@@ -51,17 +48,24 @@ def run_job(job: StoredJob, settings: Settings, *, tries: int) -> State[Any]:
     Raises:
         JobFailed: It has failed for good.
         TryAgain: Another try may do better; its time has come.
-        DatabaseUnreachable: Its end could not be stored.
     """
     logger = get_run_logger()
     logger.info("%s #%d, try %d, on %s", job.work_queue, job.number, job.attempts, job.worker)
     try:
-        command = make(job.command, {}, settings.environment(second_pass=False))
-        if state := _outdated(job, command, settings):
-            return state
-        outcome = _outcome(job, command, tries)
+        return _run(job, settings, tries)
+    except (TryAgain, JobFailed):
+        raise
     except (CommandError, InputError) as error:
         _fail(job, settings, Outcome(status="error", error=str(error)))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the row must not say "running"
+        _fail(job, settings, Outcome(status="error", error=f"{type(error).__name__}: {error}"))
+
+
+def _run(job: StoredJob, settings: Settings, tries: int) -> State[Any]:
+    command = make(job.command, {}, settings.environment(second_pass=False))
+    if state := _outdated(job, command, settings):
+        return state
+    outcome = _outcome(job, command, tries)
     if failed(command, outcome):
         _fail(job, settings, outcome)
     return _complete(job, outcome, settings)
@@ -121,20 +125,21 @@ def _end(
 
     What was done must not be done again because a database or a broker restarts: so it waits.
     """
-    for left in range(END_TRIES - 1, -1, -1):
-        try:
-            with publisher(settings) if jobs else nullcontext() as channel:
-                also = follow_ups(channel, jobs) if channel else None
-                end_job(open_database(settings.database), job.id, state, also, **said)
-        except (DatabaseUnreachable, BrokerUnreachable) as error:
-            if not left:
-                raise
-            get_run_logger().warning("Its end cannot be stored yet: %s", error)
-            pause(END_SECONDS)
-        else:
-            return
+    orders = follow_ups(job.id, jobs)
+    if said.get("error"):
+        # PostgreSQL has no text with that character.
+        said["error"] = said["error"].replace("\0", "\ufffd")
+
+    def store() -> None:
+        with publisher(settings) if orders else nullcontext() as channel:
+            also = adding(channel, orders) if channel else None
+            end_job(open_database(settings.database), job.id, state, also, **said)
+
+    patiently(store)
 
 
 def _plain(answer: Any) -> Any:
     """Return an answer as the JSON that can be stored."""
-    return None if answer is None else json.loads(json.dumps(dict(answer), default=str))
+    if answer is None:
+        return None
+    return json.loads(to_json(dict(answer), inf_nan_mode="strings", fallback=str))

@@ -12,6 +12,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
+from prefect.states import Completed
 from prefect_rabbitmq import RabbitMQTaskRunner
 
 from database.engine import open_database
@@ -69,13 +70,16 @@ class Steps:
         """Prepare."""
         self._submit = submit
         done = completed_steps(open_database(settings.database), UUID(flow_run.id))
+        #: Places of jobs that an earlier attempt of the flow run has completed.
+        self.done = frozenset(done)
         self.steps = [
             Step(order, "Completed", f"{done[n].status}, before") if n in done else Step(order)
             for n, order in enumerate(orders)
         ]
         self._ended: SimpleQueue[PrefectFuture[Any]] = SimpleQueue()
         self._under_way: dict[PrefectFuture[Any], int] = {}
-        states = {"completed": len(done)} if done else {}
+        before = sum(step.completed for step in self.steps)
+        states = {"completed": before} if before else {}
         self._progress = Progress("jobs", max(1, len(orders)), states)
 
     def run(self, at_once: int, *, to_the_end: bool) -> None:
@@ -131,8 +135,11 @@ def run_one(order: JobOrder, work_queue: str, settings: Settings) -> State[Any]:
         CommandError: There is no such command.
     """
     orders_of([order], work_queue)
+    # Of a flow run that is retried: it may have been done.
+    if done := completed_steps(open_database(settings.database), UUID(flow_run.id)).get(0):
+        return Completed(message=f"{done.status}, before", data=done.answer)
     with jobs_to(work_queue, settings) as submit:
-        future = submit(order, None)
+        future = submit(order, 0)
         result = future.result(raise_on_failure=False)
     state = future.state
     # A new one: Prefect would make its own words of a task run's that a flow returns.

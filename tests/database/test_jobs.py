@@ -1,14 +1,17 @@
 """Numbers of jobs in their groups, whoever adds them at the same moment."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine
 
 from database.engine import open_database, transaction
-from database.jobs import Order, add_job
+from database.job_life import Claim, claim_job, end_job, publish_anew, repeat_job
+from database.jobs import Order, StoredJob, add_job
 
 ORDER = Order(command="x", payload=None, work_queue="group")
 
@@ -48,3 +51,70 @@ def test_numbers_of_an_emission_that_is_undone(postgres_url: str) -> None:
         assert add_job(connection, uuid4(), ORDER) == 1
         connection.rollback()
     assert add(engine, uuid4()) == 1
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """Give a database of either kind."""
+    url = f"sqlite:///{tmp_path / 'rollcall.db'}"
+    if request.param == "postgresql":
+        url = str(request.getfixturevalue("postgres_url"))
+    found = open_database(url)
+    yield found
+    found.dispose()
+
+
+@pytest.mark.parametrize("work_queue", ["", "high"])
+def test_a_worker_that_is_too_early_for_a_move(engine: Engine, work_queue: str) -> None:
+    """The new message arrives before the move is committed: that is waited for."""
+    id_ = uuid4()
+    add(engine, id_)
+    with ThreadPoolExecutor() as threads:
+        claims: list[Future[Claim]] = []
+
+        def publish(message: UUID, _job: StoredJob) -> None:
+            claims.append(threads.submit(claim_job, engine, id_, message, ORDER, "early"))
+            with pytest.raises(TimeoutError):
+                claims[0].result(0.3)
+
+        assert publish_anew(engine, id_, publish, states=["queued"], work_queue=work_queue)
+        claim = claims[0].result()
+    assert (claim.refused, claim.job.id, claim.job.worker) == (None, id_, "early")
+    assert claim_job(engine, id_, id_, ORDER, "late").refused == "moved"
+
+
+def test_a_move_that_is_undone(engine: Engine) -> None:
+    """Its message may be in the queue all the same; the old one counts."""
+    id_ = uuid4()
+    add(engine, id_)
+    published: list[UUID] = []
+
+    def publish(message: UUID, _job: StoredJob) -> None:
+        published.append(message)
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        publish_anew(engine, id_, publish, states=["queued"], work_queue="high")
+    assert claim_job(engine, id_, published[0], ORDER, "w").refused == "moved"
+    assert claim_job(engine, id_, id_, ORDER, "w").refused is None
+
+
+def test_a_repetition_that_is_undone(engine: Engine) -> None:
+    """The next try is the same job, which is not published twice if somebody has it."""
+    id_ = uuid4()
+    add(engine, id_)
+    end_job(engine, id_, "failed")
+    published: list[UUID] = []
+
+    def publish(message: UUID, _job: StoredJob) -> None:
+        published.append(message)
+        if len(published) == 1:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        repeat_job(engine, id_, publish, states=["failed"])
+    claim_job(engine, published[0], published[0], ORDER, "w")
+    new = repeat_job(engine, id_, publish, states=["failed"])
+    assert new is not None
+    assert (published, new.state) == ([new.id], "running")
+    assert repeat_job(engine, id_, publish, states=["failed"]) is None

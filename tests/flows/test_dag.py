@@ -169,7 +169,7 @@ def test_a_share_that_is_none(check: Check, share: float) -> None:
 @pytest.mark.parametrize(
     ("checks", "message"),
     [
-        (["whois2"], "check 'whois2': unknown command 'whois2'; there are: host"),
+        (["whois2"], "check 'whois2': unknown command 'whois2'; there are: cron"),
         (
             [{"check": "a", "command": "host", "needs": "b"}, {"check": "b", "needs": "a"}],
             "the checks go round in a circle: 'a' needs 'b' needs 'a'",

@@ -57,6 +57,28 @@ def test_emit_and_wait(yard: Yard, worker: Server) -> None:
     assert "RuntimeError: no" in failed.message
 
 
+def retried(yard: Yard, flow: Any, state: Any, **parameters: Any) -> Any:
+    """Retry a flow run that has ended so; returns its new state."""
+    with yard.api() as client:
+        client.set_flow_run_state(flow_run_of(state), AwaitingRetry(), force=True)
+        run = client.read_flow_run(flow_run_of(state))
+    return run_flow_sync(flow, flow_run=run, parameters=parameters, return_type="state")
+
+
+def test_a_retried_flow_run_does_not_repeat_its_job(yard: Yard, worker: Server) -> None:
+    """Neither one that it has waited for, nor one that it has only emitted, nor what followed."""
+    for wait in (True, False):
+        given = {"command": "lab", "payload": {"key": f"kept-{wait}"}, "wait": wait}
+        again = retried(yard, emit_job, ended(emit_job, **given), **given)
+        assert again.is_completed(), again.message
+    jobs = {"jobs": [lab("kept-0")], "then": lab("kept-then")}
+    again = retried(yard, batch_jobs, ended(batch_jobs, **jobs), **jobs)
+    assert again.message == "1 jobs, 1 completed"
+    yard.until(yard.emit(key="after-kept"), "completed")
+    expected = ["kept-0", "kept-False", "kept-True", "kept-then"]
+    assert sorted(yard.keys("start", "kept-")) == expected
+
+
 @pytest.mark.parametrize("wait", [True, False])
 def test_emit_what_is_not_there(yard: Yard, worker: Server, wait: bool) -> None:  # noqa: FBT001
     """It fails, and says what to mend."""
@@ -94,12 +116,7 @@ def test_a_chain_goes_on(yard: Yard, worker: Server) -> None:
     jobs = [lab("on-0"), lab("on-1", shaky=3), lab("on-2")]
     state = ended(chain_jobs, jobs)
     assert state.is_failed()
-    with yard.api() as client:
-        run = flow_run_of(state)
-        client.set_flow_run_state(run, AwaitingRetry(), force=True)
-        retried = client.read_flow_run(run)
-    given = {"jobs": jobs, "work_queue": "default"}
-    again: Any = run_flow_sync(chain_jobs, flow_run=retried, parameters=given, return_type="state")
+    again = retried(yard, chain_jobs, state, jobs=jobs, work_queue="default")
     assert again.is_completed(), again.message
     assert yard.keys("end", "on-") == ["on-0", "on-1", "on-1", "on-1", "on-1", "on-2"]
 
@@ -167,13 +184,8 @@ def test_jobs_that_follow_a_check(yard: Yard, worker: Server) -> None:
     engine = open_database(yard.database_url)
     with transaction(engine) as connection:
         connection.execute(delete(results))
-    with yard.api() as client:
-        client.set_flow_run_state(flow_run_of(state), AwaitingRetry(), force=True)
-        retried = client.read_flow_run(flow_run_of(state))
     given = {"domains": "a.org\nb.org", "checks": ["lab-check"]}
-    again: Any = run_flow_sync(
-        check_domains, flow_run=retried, parameters=given, return_type="state"
-    )
+    again = retried(yard, check_domains, state, **given)
     assert again.is_completed(), again.message
     yard.until(yard.emit(key="after-about"), "completed")
     assert len(yard.keys("start", "about-")) == 2

@@ -131,6 +131,21 @@ def test_jobs_that_follow(yard: Yard, worker: Server) -> None:
     yard.wait(lambda: yard.keys("end", "follower") == ["follower"])
 
 
+def test_jobs_that_cannot_follow(yard: Yard, worker: Server) -> None:
+    """The job has failed, and says why; its row does not go on running."""
+    follow = {"command": "lab", "payload": {"key": "lost"}, "work_queue": "nowhere"}
+    job = yard.until(yard.emit(key="lonely", jobs=[follow]), "failed")
+    assert "queue 'checks.nowhere' does not exist" in (job.error or "")
+    other = yard.until(yard.emit(key="odd", jobs=[{"command": "nobody"}]), "failed")
+    assert "unknown command 'nobody'" in (other.error or "")
+
+
+def test_an_error_that_the_database_has_no_text_for(yard: Yard, worker: Server) -> None:
+    """It is stored as far as it can be."""
+    job = yard.until(yard.emit(key="nul", error="a\0b"), "failed")
+    assert job.error == "RuntimeError: a\ufffdb"
+
+
 def test_a_job_whose_process_is_killed(yard: Yard, worker: Server) -> None:
     """It is run again, as the same job."""
     job = yard.until(yard.emit(key="killed", kill=1), "completed")

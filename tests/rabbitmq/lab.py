@@ -119,6 +119,14 @@ def whose(key: str) -> None:
 
 
 @task
+async def whose_async(key: str) -> None:
+    """Do the same in an event loop."""
+    message = current_message()
+    assert message is not None
+    mark(message.message_id, key)
+
+
+@task
 def say(word: str, times: int) -> str:
     """Return much."""
     return word * times

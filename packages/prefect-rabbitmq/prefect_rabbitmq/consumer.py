@@ -106,8 +106,10 @@ class Consumer:
         """Call `done` once its work queues are empty, and what was in them or hosted is done."""
 
         def is_busy() -> bool:
-            is_able = self._sources is not None and self._process.is_ready
-            return not is_able or not self.is_idle or self._is_hosting()
+            lanes = None if self._sources is None else len(self._sources)
+            is_able = self._process.is_ready and self._outlet.is_open and len(self._lanes) == lanes
+            has_any = not self.is_idle or self._jobs.orphans or self._is_hosting()
+            return not is_able or bool(has_any)
 
         WorkOff(self._lanes, is_busy, self._link.later, done).look()
 
@@ -199,7 +201,7 @@ class Consumer:
                     return job
                 case "over":
                     del self._jobs.waiting[job.tag]
-                    self._settlement.drop(job)
+                    self._settlement.drop(job, is_told=self._standings.is_told(job))
         return None
 
     def _counted(self) -> None:

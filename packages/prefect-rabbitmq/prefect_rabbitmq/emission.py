@@ -11,13 +11,17 @@ from pika import BasicProperties, DeliveryMode
 from pika.adapters.blocking_connection import BlockingChannel
 
 from prefect_rabbitmq import standalone, topology
-from prefect_rabbitmq.connections import opened_channel, send
+from prefect_rabbitmq.connections import connect, opened_channel, send
 from prefect_rabbitmq.credentials import RabbitMQCredentials, find_credentials
 from prefect_rabbitmq.errors import Unroutable
 from prefect_rabbitmq.messages import JSON, Message, task_run_id
 from prefect_rabbitmq.settings import pool_credentials
 
 __all__ = ["JobPublisher", "job_publisher"]
+
+#: Seconds that RabbitMQ may refuse to take more (memory or disk are full). Whoever publishes within
+#: a transaction holds up others meanwhile, and can try again.
+BLOCKED_SECONDS = 15.0
 
 
 class JobPublisher:
@@ -93,5 +97,8 @@ def job_publisher(
         BadCredentials: There are no credentials, or of no use.
     """
     found = find_credentials(credentials) if credentials else pool_credentials(pool)
-    with opened_channel(found.connect("publish-job"), found.address) as channel:
+    hosts = found.parameters("publish-job")
+    for host in hosts:
+        host.blocked_connection_timeout = BLOCKED_SECONDS
+    with opened_channel(connect(hosts, found.address), found.address) as channel:
         yield JobPublisher(pool, channel)

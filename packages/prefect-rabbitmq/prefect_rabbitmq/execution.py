@@ -82,6 +82,7 @@ class Executor:
             body: Its body.
             cancelled: Whether it is to be ended without being run.
         """
+        self._local.current = current
         CURRENT.set(current)
         try:
             message = Message.decode(body)
@@ -156,6 +157,8 @@ class Executor:
 
     async def _run_async(self, told: dict[str, Any]) -> State[Any]:
         thread = threading.get_ident()
+        # The runner's context is that of the thread's first async task.
+        CURRENT.set(self._local.current)
         if current := asyncio.current_task():
             self._async[thread] = current
         try:

@@ -44,6 +44,10 @@ class Lanes:
         for lane in self._lanes.values():
             lane.close()
 
+    def __len__(self) -> int:
+        """Return from how many it takes, or is about to."""
+        return len(self._lanes)
+
     @property
     def are_quiet(self) -> bool:
         """Whether all are closed, and RabbitMQ knows that."""

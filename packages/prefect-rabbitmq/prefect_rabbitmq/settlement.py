@@ -48,13 +48,14 @@ class Settlement:
         self._outsiders.ended(job, reply)
         self._outlet.reply(job.delivery, reply, partial(self._acknowledge, job.delivery))
 
-    def drop(self, job: Job) -> None:
-        """End a message that nobody wants any more."""
-        if job.flow_run is not None:
-            self.end(job, Cancelled(message="Its flow run is over"))
+    def drop(self, job: Job, *, is_told: bool) -> None:
+        """End a message that nobody wants any more; `is_told`: Prefect's server has its end."""
+        said = "Cancelled" if job.flow_run is None else "Its flow run is over"
+        if is_told:
+            # In the words of whoever cancelled it.
+            self._answer(job, Cancelled(message=said))
         else:
-            # The server knows, and in whose words: whoever cancelled it told it.
-            self._answer(job, Cancelled(message="Cancelled before it began"))
+            self.end(job, Cancelled(message=said))
         self._count(job.work_queue, "dropped")
 
     def end(self, job: Job, state: State[Any]) -> None:

@@ -51,6 +51,11 @@ class Standings:
         on = not standing.is_over and standing.run_count == job.run_count
         return "on" if on else "over"
 
+    def is_told(self, job: Job) -> bool:
+        """Say whether Prefect's server has the end of a job of no flow run."""
+        standing = self._known.get(job.subject)
+        return job.flow_run is None and standing is not None and standing.is_final
+
     def tick(self) -> None:
         """Take for living of what the API has said nothing for a while; forget what is gone."""
         now = time.monotonic()

@@ -37,6 +37,8 @@ class Standing:
     #: Whether it has ended or is to end; for a job whether it was cancelled, for one that is over
     #: may be wanted again.
     is_over: bool
+    #: Whether its state is final, and not only about to be.
+    is_final: bool = False
     #: How often the flow run was started; task runs of an earlier attempt are of no use any more.
     run_count: int = 0
 
@@ -118,7 +120,7 @@ def _of_task_runs(
         page = TaskRunFilter(id=TaskRunFilterId(any_=ids))
         found |= {run.id: run for run in client.read_task_runs(task_run_filter=page)}
     # One that the server does not know was published by a program that knows nothing of Prefect.
-    return {id_: Standing(_is_cancelled(found.get(id_))) for id_ in wanted}
+    return {id_: _of_a_job(found.get(id_)) for id_ in wanted}
 
 
 def _pages(ids: Iterable[UUID]) -> Iterator[list[UUID]]:
@@ -130,9 +132,11 @@ def _pages(ids: Iterable[UUID]) -> Iterator[list[UUID]]:
 def _standing(flow_run: FlowRun) -> Standing:
     state = flow_run.state
     is_over = state is not None and (state.is_final() or state.is_cancelling())
-    return Standing(is_over, flow_run.run_count)
+    return Standing(is_over, run_count=flow_run.run_count)
 
 
-def _is_cancelled(task_run: TaskRun | None) -> bool:
+def _of_a_job(task_run: TaskRun | None) -> Standing:
     state = task_run.state if task_run else None
-    return state is not None and (state.is_cancelled() or state.is_cancelling())
+    if state is None:
+        return Standing(is_over=False)
+    return Standing(state.is_cancelled() or state.is_cancelling(), is_final=state.is_final())

@@ -120,3 +120,10 @@ def test_a_task_knows_its_message(plant: Plant, worker: Server) -> None:
     message_id = plant.publish("whose", key="message")
     plant.wait(lambda: plant.marks(f"alone/default/{message_id}/0", "message"))
     assert current_message() is None
+
+
+def test_async_tasks_know_theirs(plant: Plant, worker: Server) -> None:
+    """Each its own, although they share a thread and its event loop."""
+    ids = [plant.publish("whose_async", key=f"async-{number}") for number in range(3)]
+    for number, message_id in enumerate(ids):
+        plant.until(message_id, f"async-{number}", 1)

@@ -1,6 +1,7 @@
 """`prefect worker start --run-once`: works its queues off, and exits."""
 
 import signal
+import time
 
 from prefect_rabbitmq import topology
 
@@ -70,3 +71,20 @@ def test_a_queue_that_somebody_else_has(plant: Plant) -> None:
         assert not plant.marks("start", "next")
         plant.open("long")
         plant.until("end", "next", 1)
+
+
+def test_a_broker_that_is_away(plant: Plant) -> None:
+    """It is waited for: an empty queue and one that cannot be seen are two things."""
+    plant.publish("note", key="unseen")
+    plant.broker.stop()
+    try:
+        with plant.once("patient", *DEFAULT) as worker:
+            plant.wait(lambda: "started!" in worker.tail())
+            # Longer than it takes to find an empty queue.
+            time.sleep(6)
+            assert worker.is_running
+            plant.broker.start()
+            assert ends_well(worker), worker.tail()
+    finally:
+        plant.broker.start()
+    assert plant.keys("end", "unseen") == ["unseen"]
