@@ -57,6 +57,8 @@ bench: $(INSTALLED) $(EXTRAS_INSTALLED) services ## Measure
 
 chaos: $(INSTALLED) services ## Break everything that a run needs, and see that nothing is lost [ARGS=…]
 	@$(IN_VENV) -m tests.chaos $(ARGS)
+	@# Jobs have options of their own: .venv/bin/python -m tests.chaos.jobs --help
+	$(if $(ARGS),,@$(IN_VENV) -m tests.chaos.jobs)
 
 lock: ## Write the lock files anew from pyproject.toml and benchmarks/requirements.in
 	@directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \

@@ -26,6 +26,8 @@ from tests.services.rabbitmq import Broker
 
 __all__ = ["Stage", "emitting", "running_stage"]
 
+#: For workers: Prefect's server has enough to do with the states of so many jobs.
+QUIET = {"PREFECT_LOGGING_LEVEL": "WARNING"}
 #: How long a job takes, by its place in its group, in seconds.
 SECONDS = (0.0, 0.01, 0.02, 0.0, 0.05)
 #: How long it takes to end when it is stopped.
@@ -79,7 +81,7 @@ def running_stage(
         for group in sorted(groups):
             yard.make_queue(group, limit=1)
         workers = stack.enter_context(
-            running_workers(WORK_POOL, sizes.workers, directory, yard.environment())
+            running_workers(WORK_POOL, sizes.workers, directory, yard.environment(**QUIET))
         )
         wait_until(
             lambda: _have_workers(amqp_url, groups), server=prefect.server, seconds=READY_SECONDS
