@@ -50,19 +50,19 @@ class Stop:
     @contextmanager
     def by(self, interrupt: Callable[[], object]) -> Iterator[None]:
         """
-        Inside, what waits is interrupted as well.
+        Inside, what waits is interrupted as well; of several, one in another, the innermost.
 
         Args:
             interrupt: Ends the waiting, from another thread.
         """
         with self._lock:
-            self._interrupt = interrupt
+            before, self._interrupt = self._interrupt, interrupt
         try:
             self.check()
             yield
         finally:
             with self._lock:
-                self._interrupt = None
+                self._interrupt = before
 
 
 class ExportThread:
