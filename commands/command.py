@@ -93,7 +93,7 @@ class Command(ABC, Generic[Execution, Output]):
     #: What becomes of a job that waits while a deploy changes the command's code: it is run by the
     #: new code, ends as superseded, or is held until somebody lets it go on.
     on_new_code: ClassVar[Literal["run", "supersede", "hold"]] = "run"
-    #: Version of the command's code; empty: a hash of its module's source.
+    #: Version of the command's code; empty: a hash of its source (`commands.version`).
     version: ClassVar[str] = ""
 
     def __init__(self, options: Mapping[str, Any], environment: Environment) -> None:

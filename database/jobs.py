@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from sqlalchemy import (
     RowMapping,
     Table,
     and_,
+    func,
     or_,
     select,
     true,
@@ -94,7 +95,8 @@ class Wanted:
     """Which jobs; what is not said leaves nothing out."""
 
     states: Sequence[State] = ()
-    #: When it ended, or came if it has not ended: from this time on, and before that one.
+    #: When it ended, or came if it has not ended: from this time on, and before that one. A time
+    #: without a zone is in UTC.
     since: datetime | None = None
     until: datetime | None = None
     command: str = ""
@@ -108,11 +110,13 @@ class Wanted:
         # Not `coalesce`, for which there is no index.
         is_open = jobs.c.ended_at.is_(None)
         if self.since is not None:
-            came = and_(is_open, jobs.c.created_at >= self.since)
-            wanted.append(or_(jobs.c.ended_at >= self.since, came))
+            since = _in_utc(self.since)
+            came = and_(is_open, jobs.c.created_at >= since)
+            wanted.append(or_(jobs.c.ended_at >= since, came))
         if self.until is not None:
-            came = and_(is_open, jobs.c.created_at < self.until)
-            wanted.append(or_(jobs.c.ended_at < self.until, came))
+            until = _in_utc(self.until)
+            came = and_(is_open, jobs.c.created_at < until)
+            wanted.append(or_(jobs.c.ended_at < until, came))
         if self.command:
             wanted.append(jobs.c.command == self.command)
         if self.work_queue:
@@ -204,6 +208,19 @@ def list_jobs(engine: Engine, wanted: Wanted, limit: int = 1_000) -> list[Stored
     return _read(engine, wanted.condition(), limit)
 
 
+def newest_jobs(engine: Engine, wanted: Wanted, limit: int) -> list[StoredJob]:
+    """Return at most so many jobs, the latest first."""
+    return _read(engine, wanted.condition(), limit, latest_first=True)
+
+
+def count_jobs(engine: Engine, wanted: Wanted) -> dict[State, int]:
+    """Return how many jobs there are in each state, the most numerous first."""
+    counted = select(jobs.c.state, func.count()).where(wanted.condition())
+    ordered = counted.group_by(jobs.c.state).order_by(func.count().desc(), jobs.c.state)
+    with reading(engine) as connection:
+        return dict(connection.execute(ordered).tuples().all())
+
+
 def stored(row: RowMapping) -> StoredJob:
     """Return a row of `COLUMNS` as a job."""
     return StoredJob(**row)
@@ -218,7 +235,17 @@ def _insert(connection: Connection, table: Table) -> Any:
     return dialect.insert(table)
 
 
-def _read(engine: Engine, wanted: ColumnElement[bool], limit: int | None) -> list[StoredJob]:
-    found = select(*COLUMNS).where(wanted).order_by(jobs.c.created_at, jobs.c.number).limit(limit)
+def _in_utc(at: datetime) -> datetime:
+    # SQLite stores and compares times as they are written, without their zone.
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _read(
+    engine: Engine, wanted: ColumnElement[bool], limit: int | None, *, latest_first: bool = False
+) -> list[StoredJob]:
+    order: list[Any] = [jobs.c.created_at, jobs.c.number]
+    if latest_first:
+        order = [column.desc() for column in order]
+    found = select(*COLUMNS).where(wanted).order_by(*order).limit(limit)
     with reading(engine) as connection:
         return [stored(row) for row in connection.execute(found).mappings()]

@@ -47,7 +47,8 @@ class CronFrame(Command[Order, Export]):
     volatile = frozenset({"seconds", "tries", "reused", "since", "by"})
     in_flight = 10
     handling = Handling(
-        timeout_seconds=3_600,
+        # RabbitMQ's consumer_timeout is 30 minutes, after which another worker has it, too.
+        timeout_seconds=1_500,
         retries=2,
         backoff_seconds=10,
         reactions={"SourceAway": "retry", "LocksAway": "retry", "LockLost": "retry"},

@@ -19,6 +19,8 @@ from pydantic import (
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from commands.cron_frame.values import FORBIDDEN
+
 #: Database -> the driver that is installed with Rollcall.
 DRIVERS = {
     "sqlite": "sqlite:///path",
@@ -27,7 +29,18 @@ DRIVERS = {
 #: How a currency's rate is written: a number, or the bank whose rate counts.
 RATE = re.compile(r"\d+([.,]\d+)?|CBRF|NBU|NBK|NBRB|CB")
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
+
+def _writable(text: str) -> str:
+    if FORBIDDEN.search(text):
+        raise ValueError("has a character that XML does not have; take it out")
+    return text
+
+
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000),
+    AfterValidator(_writable),
+]
 
 
 def _database(url: str) -> str:

@@ -194,7 +194,7 @@ def _shown(written: str) -> str:
     """Return a destination with variables by their names, and without what may be secret."""
     if "://" not in written:
         return written
-    return re.sub(r"^(\w+://)[^/@]*@", r"\1", written.partition("?")[0].partition("#")[0])
+    return re.sub(r"^(\w+://)[^/]*@", r"\1", written.partition("?")[0].partition("#")[0])
 
 
 def _fingerprint(*values: Any) -> str:

@@ -21,6 +21,10 @@ class Stopped(Exception):
     """The export is not wanted any more."""
 
 
+#: Seconds before what waits is interrupted, and interrupted again.
+AGAIN_SECONDS = 0.1
+
+
 class Stop:
     """Tells the work in the thread that it is not wanted any more."""
 
@@ -29,6 +33,8 @@ class Stop:
         self._lock = threading.Lock()
         self._interrupt: Callable[[], object] | None = None
         self._asked = False
+        #: Set when the work has ended.
+        self.over = threading.Event()
 
     def ask(self) -> None:
         """Let the work end; returns at once."""
@@ -37,10 +43,11 @@ class Stop:
         threading.Thread(target=self._end, name="cron_frame stop", daemon=True).start()
 
     def _end(self) -> None:
-        # What has ended meanwhile need not be interrupted.
-        with self._lock, suppress(Exception):
-            if self._interrupt is not None:
-                self._interrupt()
+        # Again and again: between two queries there is nothing to interrupt.
+        while not self.over.wait(AGAIN_SECONDS):
+            with self._lock, suppress(Exception):
+                if self._interrupt is not None:
+                    self._interrupt()
 
     def check(self) -> None:
         """Raise `Stopped` if the work shall end."""
@@ -50,19 +57,19 @@ class Stop:
     @contextmanager
     def by(self, interrupt: Callable[[], object]) -> Iterator[None]:
         """
-        Inside, what waits is interrupted as well.
+        Inside, what waits is interrupted as well; of several, one in another, the innermost.
 
         Args:
             interrupt: Ends the waiting, from another thread.
         """
         with self._lock:
-            self._interrupt = interrupt
+            before, self._interrupt = self._interrupt, interrupt
         try:
             self.check()
             yield
         finally:
             with self._lock:
-                self._interrupt = None
+                self._interrupt = before
 
 
 class ExportThread:
@@ -82,6 +89,7 @@ class ExportThread:
             self.stop.ask()
             # Nobody else may begin before it has really ended.
             await asyncio.wait({doing})
+            self.stop.over.set()
             if not doing.cancelled():
                 doing.exception()
             raise

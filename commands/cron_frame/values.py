@@ -60,7 +60,9 @@ def yes_or_no(value: Any) -> str | None:
 
 def is_link(text: str) -> bool:
     """Say whether it is a web address that a market place can open."""
-    return len(text) <= MOST_LINK and _LINK.fullmatch(text) is not None
+    if len(text) > MOST_LINK or FORBIDDEN.search(text):
+        return False
+    return _LINK.fullmatch(text) is not None
 
 
 def several(value: Any) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -10,15 +9,13 @@ from prefect.artifacts import create_table_artifact
 
 from database.engine import open_database
 from database.jobs import State as JobState
-from database.jobs import StoredJob, Wanted, list_jobs
+from database.jobs import StoredJob, Wanted, count_jobs, newest_jobs
 from tasks.jobs.refresh import refresh
 from tasks.jobs.words import called
 from tasks.settings import Settings
 
 __all__ = ["JobState", "Wanted", "show"]
 
-#: Most jobs that are counted.
-MOST = 100_000
 #: Most rows of a table.
 MOST_ROWS = 1_000
 
@@ -28,17 +25,18 @@ def show(wanted: Wanted, settings: Settings) -> str:
     Make a table artifact of jobs, and return how many there are of each state, in words.
 
     Args:
-        wanted: Which; the first thousand are shown.
+        wanted: Which; the newest thousand are shown, all are counted.
         settings: Of this process.
 
     Raises:
         DatabaseError: They cannot be read.
     """
     refresh(settings)
-    jobs = list_jobs(open_database(settings.database), wanted, MOST)
-    states = Counter(job.state for job in jobs)
-    words = ", ".join(f"{count:,} {state}" for state, count in states.most_common()) or "no jobs"
-    create_table_artifact([row(job) for job in jobs[:MOST_ROWS]], key="jobs", description=words)
+    engine = open_database(settings.database)
+    states = count_jobs(engine, wanted)
+    words = ", ".join(f"{count:,} {state}" for state, count in states.items()) or "no jobs"
+    rows = [row(job) for job in newest_jobs(engine, wanted, MOST_ROWS)]
+    create_table_artifact(rows, key="jobs", description=words)
     return words
 
 

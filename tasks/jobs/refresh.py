@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterId
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.settings import (
+    PREFECT_API_REQUEST_TIMEOUT,
+    PREFECT_CLIENT_MAX_RETRIES,
+    get_current_settings,
+    temporary_settings,
+)
 
 from database.engine import open_database
 from database.job_life import lose_job
 from database.jobs import OPEN, StoredJob, Wanted, list_jobs
+from database.jobs import State as JobState
 from tasks.settings import Settings
 
 #: A job that ended a moment ago may be about to be stored by its worker.
 SETTLED = timedelta(seconds=60)
 #: Jobs that are looked at, and task runs that the API gives at once.
 MOST, PAGE = 100_000, 200
+#: The same for those in haste.
+SOME = 1_000
+PATIENCE_SECONDS = 5.0
+HASTE: dict[Any, Any] = {
+    PREFECT_API_REQUEST_TIMEOUT: PATIENCE_SECONDS,
+    PREFECT_CLIENT_MAX_RETRIES: 0,
+}
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def refresh(settings: Settings) -> int:
@@ -30,10 +48,32 @@ def refresh(settings: Settings) -> int:
     Returns:
         How many there were.
     """
-    engine = open_database(settings.database)
-    wanted = Wanted(states=OPEN, until=datetime.now(UTC) - SETTLED)
+    return _end_lost(settings.database, OPEN, MOST)
+
+
+def refresh_some(database: str) -> None:
+    """
+    Do so for the oldest thousand that run, and that wait; what goes wrong is only logged.
+
+    For those who have something more urgent to do: it asks once, and waits for an answer no longer
+    than `PATIENCE_SECONDS`. Of a Prefect without a server of its own nobody is asked.
+    """
+    if not get_current_settings().api.url:
+        return
+    try:
+        # Whoever waits in a long queue shall not hide those that died running.
+        for state in OPEN[::-1]:
+            with temporary_settings(HASTE):
+                _end_lost(database, (state,), SOME)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the next minute asks again
+        _LOGGER.warning("Prefect was not asked which jobs are lost: %s", type(error).__name__)
+
+
+def _end_lost(database: str, states: tuple[JobState, ...], most: int) -> int:
+    engine = open_database(database)
+    wanted = Wanted(states=states, until=datetime.now(UTC) - SETTLED)
     lost = 0
-    for job, task_run in _known(list_jobs(engine, wanted, MOST)):
+    for job, task_run in _known(list_jobs(engine, wanted, most)):
         state = task_run.state
         if state is not None and state.is_final() and _is_settled(state):
             cancelled = state.is_cancelled()
@@ -49,6 +89,8 @@ def _is_settled(state: State) -> bool:
 def _known(jobs: list[StoredJob]) -> Iterator[tuple[StoredJob, TaskRun]]:
     by_message: dict[UUID, StoredJob] = {job.message: job for job in jobs}
     ids = list(by_message)
+    if not ids:
+        return
     with get_client(sync_client=True) as client:
         for first in range(0, len(ids), PAGE):
             page = TaskRunFilter(id=TaskRunFilterId(any_=ids[first : first + PAGE]))

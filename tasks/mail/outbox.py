@@ -15,6 +15,7 @@ from database import outbox
 from database.digests import make_digest, post_digest, unposted_digests
 from database.engine import open_database
 from database.errors import DatabaseUnreachable
+from database.old_jobs import forget_jobs
 from database.subscribers import has_subscribers
 from database.tables import now
 
@@ -37,13 +38,18 @@ class DatabaseOutbox:
 
     def post(self, domain: str, write: Callable[[News, frozenset[Topic]], Letter | None]) -> int:
         """Make a digest of what was not told yet, and mails of each digest that has none yet."""
+        # Here, because it imports Prefect, and every batch has an outbox that it does not use.
+        from tasks.jobs.refresh import refresh_some
+
+        refresh_some(self._database)
         with self._opened() as engine:
             make_digest(engine)
             return sum(_post(engine, digest, domain, write) for digest in unposted_digests(engine))
 
     def tidy(self) -> list[str]:
-        """Take back the claims of the dead; returns which mails are unsure for that."""
+        """Take back the claims of the dead and forget old jobs; returns which mails are unsure."""
         with self._opened() as engine:
+            forget_jobs(engine)
             return outbox.tidy_outbox(engine)
 
     def again(self, stopped: Stopped) -> int:

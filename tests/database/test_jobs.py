@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -11,7 +12,18 @@ from sqlalchemy import Engine
 
 from database.engine import open_database, transaction
 from database.job_life import Claim, claim_job, end_job, publish_anew, repeat_job
-from database.jobs import Order, StoredJob, add_job
+from database.jobs import (
+    Order,
+    State,
+    StoredJob,
+    Wanted,
+    add_job,
+    count_jobs,
+    list_jobs,
+    newest_jobs,
+)
+from database.old_jobs import forget_jobs
+from database.tables import now
 
 ORDER = Order(command="x", payload=None, work_queue="group")
 
@@ -118,3 +130,47 @@ def test_a_repetition_that_is_undone(engine: Engine) -> None:
     assert new is not None
     assert (published, new.state) == ([new.id], "running")
     assert repeat_job(engine, id_, publish, states=["failed"]) is None
+
+
+def ended(engine: Engine, at: datetime, state: State = "failed") -> UUID:
+    """Add a job that came and ended at a time."""
+    id_ = uuid4()
+    with transaction(engine) as connection:
+        add_job(connection, id_, ORDER, state=state, created_at=at, ended_at=at)
+    return id_
+
+
+def test_the_newest_come_first_and_all_are_counted(engine: Engine) -> None:
+    """However many are shown; those who run them again want the earliest first."""
+    start = now()
+    states: tuple[State, ...] = ("failed", "completed", "completed")
+    ids = [ended(engine, start + timedelta(hours=n), state) for n, state in enumerate(states)]
+    assert [job.id for job in newest_jobs(engine, Wanted(), 2)] == [ids[2], ids[1]]
+    assert [job.id for job in list_jobs(engine, Wanted(), 2)] == ids[:2]
+    assert list(count_jobs(engine, Wanted()).items()) == [("completed", 2), ("failed", 1)]
+    assert count_jobs(engine, Wanted(command="y")) == {}
+
+
+def test_a_window_of_time_has_a_zone(engine: Engine) -> None:
+    """06:00+03:00 is 03:00 in UTC, and so is 03:00 without a zone."""
+    three = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    id_ = ended(engine, three)
+    moscow = three.astimezone(timezone(timedelta(hours=3)))
+    second = timedelta(seconds=1)
+    for same in (three, moscow, three.replace(tzinfo=None)):
+        inside = Wanted(since=same, until=same + second)
+        assert [job.id for job in list_jobs(engine, inside)] == [id_]
+        assert list_jobs(engine, Wanted(since=same + second)) == []
+        assert list_jobs(engine, Wanted(until=same)) == []
+
+
+def test_what_ended_long_ago_is_forgotten(engine: Engine) -> None:
+    """Some at a time; what is younger, or has its work before it, stays, and so do the numbers."""
+    old, young = now() - timedelta(days=91), now() - timedelta(days=89)
+    for state in ("completed", "failed", "cancelled", "superseded"):
+        ended(engine, old, state)
+    kept = {ended(engine, old, "held"), ended(engine, old, "queued"), ended(engine, young)}
+    assert [forget_jobs(engine, most=3), forget_jobs(engine, most=3)] == [3, 1]
+    assert forget_jobs(engine) == 0
+    assert {job.id for job in list_jobs(engine, Wanted())} == kept
+    assert add(engine, uuid4()) == 8

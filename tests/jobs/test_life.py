@@ -210,7 +210,7 @@ def test_list(yard: Yard, worker: Server) -> None:
     yard.until(jobs[0], "failed")
     yard.until(jobs[1], "completed")
     state = list_jobs(since=since, until=since + timedelta(hours=1), return_state=True)
-    assert state.message == "1 failed, 1 completed"
+    assert state.message == "1 completed, 1 failed"
     assert list_jobs(states=["failed"], since=since, return_state=True).message == "1 failed"
     assert list_jobs(work_queue="nowhere", return_state=True).message == "no jobs"
 

@@ -67,6 +67,9 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "missing": ('name = "Best"\n', "", "shop, field name: Field required"),
     "empty": ('name = "Best"', 'name = " "', "shop, field name: String should have at least 1"),
+    "control": ('"Best"', r'"Be\u0001st"', "shop, field name: has a character that XML does not"),
+    "no-character": ("Best Inc.", r"Inc\uffff", "shop, field company: has a character that XML"),
+    "control-url": ("https://best.", r"https://\u0007best.", "field url: has a character that"),
     "url": ("https://best.example", "best.example", "shop, field url: no web address"),
     "currency": ("RUR = 1", "roubles = 1", "field currencies: 'roubles' is no currency"),
     "rate": ("RUR = 1", 'RUR = "x"', "field currencies: 'x' is no rate of RUR"),
@@ -159,6 +162,13 @@ def test_mistakes_of_another_frame_do_no_harm(tmp_path: Path) -> None:
     """A frame is exported though another one cannot be."""
     other = '\n[frames.6]\nsource = "${NOT_THERE}"\ncolour = 1\n'
     assert read(write(tmp_path, GOOD + other), 5, {}).number == 5
+
+
+@pytest.mark.parametrize("password", ["sesame", "p@ss", "a@b@c"])
+def test_a_destination_is_shown_without_its_password(tmp_path: Path, password: str) -> None:
+    """Also where there is an @ in it."""
+    text = GOOD.replace("https://market", f"https://ann:{password}@market")
+    assert read(write(tmp_path, text), 5, {}).shown == "https://market.example/feed"
 
 
 @pytest.mark.parametrize(

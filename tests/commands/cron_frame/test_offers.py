@@ -92,6 +92,7 @@ BAD: dict[str, list[dict[str, Any]]] = {
     "neither a name nor vendor and model": [{"name": ""}, {"name": None, "vendor": "Brand"}],
     "url is no web address": [
         *({"url": url} for url in ("ftp://x/", "javascript:alert(1)", f"{LINK} x", "x" * 3_000)),
+        *({"url": f"{LINK}{mark}x"} for mark in ("\x01", "\x7f\x00", "\ufffe", "\uffff")),
     ],
 }
 
@@ -149,7 +150,7 @@ MENDED: dict[str, tuple[dict[str, Any], str, Any]] = {
         "abc",
     ),
     "pictures that are no web addresses, or too many, were dropped": (
-        {"picture": f"{LINK}1.jpg 2.jpg"},
+        {"picture": f"{LINK}1.jpg 2.jpg {LINK}\x01.jpg {LINK}\ufffe.jpg"},
         "picture",
         [f"{LINK}1.jpg"],
     ),

@@ -7,11 +7,13 @@ import sys
 import threading
 from decimal import Decimal
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from commands.cron_frame.thread import Stop
 from commands.loop import submit
 from tests.commands.cron_frame.receiver import Receiver, answers, receiving
 from tests.commands.cron_frame.shop import Shop, export, job, offers, wait_for
@@ -173,10 +175,28 @@ def test_a_connection_lost_in_the_middle_delivers_nothing(
     assert receiver.requests == []
 
 
-def test_a_cancelled_job_stops_its_query(postgres_url: str, tmp_path: Path) -> None:
+def test_an_interrupt_within_another_leaves_that_one() -> None:
+    """The innermost is asked; when it is over the outer one is again."""
+    stop, asked = Stop(), Queue[str]()
+    with stop.by(lambda: asked.put("offers")):
+        with stop.by(lambda: asked.put("categories")):
+            stop.ask()
+            assert asked.get(timeout=60) == "categories"
+        stop.ask()
+        assert asked.get(timeout=60) == "offers"
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
+def test_a_cancelled_job_stops_its_query(postgres_url: str, tmp_path: Path, *, apart: bool) -> None:
     """The query is interrupted, and the frame is free, when the job is cancelled."""
     shop = Shop(tmp_path, postgres_url)
     shop.frame(5, destination="x.xml", table=None, query=ENDLESS)
+    if apart:
+        # The categories are in a database of their own.
+        (tmp_path / "other").mkdir()
+        source = f'source = "{Shop(tmp_path / "other").url}"'
+        text = shop.file.read_text().replace("[shop.categories]", f"[shop.categories]\n{source}")
+        shop.file.write_text(text)
     part = tmp_path / "work" / "frame-5" / "export.part"
     exporting = submit(job(5, shop.environment()))
     wait_for(lambda: part.exists() and part.stat().st_size > 100_000)
