@@ -2,7 +2,7 @@
 What every test gets: an environment without the user's settings, and real servers when it asks.
 
 A server is started by the first test that asks for it and serves the whole session (with
-`pytest -n 2`, one for each of the two processes).
+`pytest -n 3`, one for each of the three processes).
 """
 
 import atexit
