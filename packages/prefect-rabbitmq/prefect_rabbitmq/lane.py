@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pika import BasicProperties, SelectConnection
@@ -20,6 +21,8 @@ logger = logging.getLogger("prefect.rabbitmq.lane")
 
 #: Seconds between tries to take from a queue that another worker has for itself, or that failed.
 AGAIN_SECONDS = 1.0
+#: Seconds between looks whether the one before has gone.
+LOOK_SECONDS = 0.2
 #: What RabbitMQ says to the second one who wants a queue for himself.
 RESOURCE_LOCKED = 405
 
@@ -148,7 +151,25 @@ class Lane:
         )
         if self.source.limit is not None:
             turn = topology.turn_declaration(self._pool, self.source.work_queue)
-            channel.queue_declare(**turn, callback=lambda _: self._prepare(channel))
+            channel.queue_declare(**turn, callback=lambda _: self._look(channel))
+        else:
+            self._prepare(channel)
+
+    def _look(self, channel: Channel) -> None:
+        """
+        Wait until nobody else takes from a limited queue.
+
+        Whoever had the turn before may be gone while RabbitMQ has not yet put his message back, as
+        after a crash of its own: the next message would be run before that one.
+        """
+        if self._connection is None or not channel.is_open:
+            return
+        queue = topology.queue_name(self._pool, self.source.work_queue)
+        channel.queue_declare(queue, passive=True, callback=partial(self._looked, channel))
+
+    def _looked(self, channel: Channel, frame: Method) -> None:
+        if frame.method.consumer_count:
+            self._later(LOOK_SECONDS, partial(self._look, channel))
         else:
             self._prepare(channel)
 

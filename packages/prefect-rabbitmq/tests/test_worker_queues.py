@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+import pika
 import psutil
 import pytest
 from prefect.client.schemas.actions import WorkPoolUpdate
+from prefect_rabbitmq import topology
 
 from tests.rabbitmq.workers import Plant, metric, most_at_once
 from tests.services.processes import Server, free_port
 
 #: The workers' names, and where each serves its metrics.
 PORTS = {name: free_port() for name in ("first", "second", "third")}
+#: What RabbitMQ says of a queue that belongs to another connection.
+LOCKED = 405
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -137,6 +141,36 @@ def test_a_limit_of_one_is_first_in_first_out(plant: Plant) -> None:
     assert plant.keys("start", "fifo-") == plant.keys("end", "fifo-") == keys
     assert most_at_once(plant.of("fifo-")) == 1
     assert most_at_once(plant.of("parallel-") + plant.of("fifo-")) > 1
+
+
+def has_turn(plant: Plant, work_queue: str) -> bool:
+    """Say whether one of the workers has a limited work queue for itself."""
+    with plant.channel() as channel:
+        try:
+            channel.queue_declare(topology.turn_name(plant.pool, work_queue), passive=True)
+        except pika.exceptions.ChannelClosedByBroker as error:
+            return bool(error.reply_code == LOCKED)
+        return False
+
+
+def test_a_group_is_not_begun_before_its_last_worker_has_gone(plant: Plant) -> None:
+    """After a crash RabbitMQ has, for a moment, not yet put back what the one before had."""
+    keys = [f"left-{number}" for number in range(3)]
+    with plant.channel() as before:
+        topology.declare_pool(before, plant.pool, ["left"])
+        for key in keys:
+            plant.publish("block", key=key, seconds=0, work_queue="left")
+        before.basic_qos(prefetch_count=1)
+        next(before.consume(topology.queue_name(plant.pool, "left")))
+        with plant.api() as client:
+            client.create_work_queue("left", work_pool_name=plant.pool, concurrency_limit=1)
+        plant.wait(lambda: has_turn(plant, "left"))
+        # Time enough to begin with the second one.
+        plant.publish("block", key="meanwhile", seconds=1)
+        plant.until("end", "meanwhile", 1)
+        assert not plant.keys("start", "left-")
+    plant.until("end", "left-", 3)
+    assert plant.keys("start", "left-") == keys
 
 
 def test_a_limit_that_comes_and_goes(plant: Plant) -> None:
