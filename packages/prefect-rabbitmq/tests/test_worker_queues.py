@@ -155,7 +155,7 @@ def has_turn(plant: Plant, work_queue: str) -> bool:
 
 def test_a_group_is_not_begun_before_its_last_worker_has_gone(plant: Plant) -> None:
     """After a crash RabbitMQ has, for a moment, not yet put back what the one before had."""
-    keys = [f"before-{number}" for number in range(3)]
+    keys = [f"left-{number}" for number in range(3)]
     with plant.channel() as before:
         topology.declare_pool(before, plant.pool, ["left"])
         for key in keys:
@@ -168,9 +168,9 @@ def test_a_group_is_not_begun_before_its_last_worker_has_gone(plant: Plant) -> N
         # Time enough to begin with the second one.
         plant.publish("block", key="meanwhile", seconds=1)
         plant.until("end", "meanwhile", 1)
-        assert not plant.keys("start", "before-")
-    plant.until("end", "before-", 3)
-    assert plant.keys("start", "before-") == keys
+        assert not plant.keys("start", "left-")
+    plant.until("end", "left-", 3)
+    assert plant.keys("start", "left-") == keys
 
 
 def test_a_limit_that_comes_and_goes(plant: Plant) -> None:
