@@ -19,8 +19,10 @@ from prefect.client.schemas.filters import (
     FlowRunFilterId,
     TaskRunFilter,
     TaskRunFilterId,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
 
 logger = logging.getLogger("prefect.rabbitmq.watch")
 
@@ -28,6 +30,12 @@ logger = logging.getLogger("prefect.rabbitmq.watch")
 SECONDS = 1.0
 #: Runs that the API gives at once.
 PAGE = 200
+
+
+#: What is asked of jobs of no flow run.
+CANCELLATION = TaskRunFilterState(
+    type=TaskRunFilterStateType(any_=[StateType.CANCELLED, StateType.CANCELLING])
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +125,9 @@ def _of_task_runs(
 ) -> dict[UUID, Standing | None]:
     found: dict[UUID, TaskRun] = {}
     for ids in _pages(wanted):
-        page = TaskRunFilter(id=TaskRunFilterId(any_=ids))
+        page = TaskRunFilter(id=TaskRunFilterId(any_=ids), state=CANCELLATION)
         found |= {run.id: run for run in client.read_task_runs(task_run_filter=page)}
-    # One that the server does not know was published by a program that knows nothing of Prefect.
+    # Only those that are cancelled: the server takes long to tell of all others, which are most.
     return {id_: _of_a_job(found.get(id_)) for id_ in wanted}
 
 
