@@ -60,7 +60,7 @@ def main(arguments: argparse.Namespace) -> None:
                 home = _made(folder / f"{number}-{name.split(':')[0]}")
                 measure = _celery if name == CELERY else _ours
                 measured.append(measure(services, home, arguments.jobs, name))
-        costs = parts(services)
+        costs = list(parts(services))
     first = rates[OURS]
     show(
         f"{arguments.jobs:,} empty jobs, one worker, {arguments.repeat} repetitions, jobs/s",

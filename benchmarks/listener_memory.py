@@ -5,10 +5,11 @@ One worker takes the jobs of a work queue; another process emits so many each se
 two processes: Prefect's, with the connection to RabbitMQ, and the one in which handlers run. What
 each holds (RSS) is taken every minute.
 
-Fails if either grew in the second half by more than 5 MiB and 1 KiB a job. The first is what the
-allocator's free lists and the pools of connections move up and down; the second is less than what
-the smallest of a job's own objects takes (its task run in Prefect alone some 10 KiB), so a listener
-that keeps anything of each job fails, and 24 hours at 20 jobs a second would be 1.6 GiB at worst.
+Fails if either grew in the second half by more than 5 MiB and 1 KiB a job. The first is what an
+allocator's free lists and pools of connections may move. The second is what a leak would exceed that
+keeps a job's objects (its message, task run and states are several KiB), and bounds what passes: at
+20 jobs a second 1.6 GiB a day, for which there is `memory_limit_mb`. A smaller leak, of an id or so,
+shows in the table and not as an error.
 """
 
 from __future__ import annotations
