@@ -8,8 +8,8 @@ each holds (RSS) is taken every minute.
 Fails if either grew in the second half by more than 5 MiB and 1 KiB a job. The first is what an
 allocator's free lists and pools of connections may move. The second is what a leak would
 exceed that keeps a job's objects (its message, task run and states are several KiB), and bounds
-what passes: at
-20 jobs a second 1.6 GiB a day, for which there is `memory_limit_mb`. A smaller leak, of an id or so,
+what passes: at 20 jobs a second 1.6 GiB a day, for which there is `memory_limit_mb`. A smaller
+leak, of an id or so,
 shows in the table and not as an error.
 """
 

@@ -134,7 +134,8 @@ class Executor:
         """Tell of a task run that was stopped; returns its state."""
         state: State[Any] = Cancelled(message="Cancelled while it ran")
         told = state
-        if task_run is None and threading.get_ident() in self.given_away:
+        alone = task_run is None or task_run.flow_run_id is None
+        if alone and threading.get_ident() in self.given_away:
             # Nobody has cancelled it. A worker does not run what Prefect calls cancelled, and so
             # the job would be lost to whoever gets its message next.
             told = Pending(name="Queued", message="Its worker had to give its message back")
