@@ -7,9 +7,7 @@ that looks at addresses which users name.
 
 from __future__ import annotations
 
-import email.utils
 import os
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ import httpx
 from commands.cron_frame.errors import EndpointRefused
 from commands.cron_frame.reading import Order, hide
 from commands.cron_frame.thread import ExportThread
+from commands.net.retry_after import pause_of
 
 #: Bytes that are read and sent at once.
 PIECE = 64 * 1024
@@ -194,15 +193,5 @@ class Endpoint:
         if reply.words:
             said += f": {reply.words}"
         if reply.status >= HTTPStatus(500) or reply.status in _LATER:
-            raise Again(said, wait=_wait(reply.headers.get("Retry-After", "")))
+            raise Again(said, wait=pause_of(reply.headers.get("Retry-After")))
         raise EndpointRefused(said)
-
-
-def _wait(written: str) -> float | None:
-    """Return how many seconds a Retry-After asks for: it says so, or at what time."""
-    if written.strip().isdecimal():
-        return float(written)
-    try:
-        return max(email.utils.parsedate_to_datetime(written).timestamp() - time.time(), 0.0)
-    except ValueError:
-        return None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from weakref import WeakKeyDictionary
 
+from commands.net.retry_after import pause_of
 from commands.turns import Turns
 
 #: However long a server asks us to wait, in seconds: the late pass asks again anyway.
@@ -78,19 +77,3 @@ class Refusals:
     def answered(self, server: str) -> None:
         """Begin to count anew."""
         self._rows.pop(server, None)
-
-
-def pause_of(retry_after: str | None) -> float | None:
-    """Return the seconds that a Retry-After header means; None where it means nothing."""
-    if retry_after is None:
-        return None
-    # Longer numbers are no time; and `int` refuses the longest.
-    if retry_after.isascii() and retry_after.isdecimal() and len(retry_after) < 10:
-        return float(retry_after)
-    try:
-        moment = parsedate_to_datetime(retry_after)
-    except (ValueError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
