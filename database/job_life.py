@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, or_, select, update
 
 from database.engine import transaction
 from database.jobs import COLUMNS, OPEN, Order, State, StoredJob, add_job, next_number, stored
@@ -60,8 +60,7 @@ def claim_job(engine: Engine, id_: UUID, message: UUID, order: Order, worker: st
         taken = {"state": "running", "attempts": job.attempts + 1, "worker": worker}
         # A failure that was told is not this one's, if there is to be one.
         taken |= {"started_at": job.started_at or now(), "ended_at": None, "digest": None}
-        _set(connection, job.id, taken)
-        return Claim(_the(connection, job.id))
+        return Claim(_set(connection, job.id, taken))
 
 
 def end_job(
@@ -82,7 +81,8 @@ def end_job(
         more: Other columns, as `status`, `answer` and `error`.
     """
     with transaction(engine) as connection:
-        _set(connection, id_, {"state": state, "ended_at": now(), **more})
+        ended = {"state": state, "ended_at": now(), **more}
+        connection.execute(update(jobs).where(jobs.c.id == id_).values(ended))
         if also is not None:
             also(connection)
 
@@ -157,9 +157,8 @@ def repeat_job(
             return None
         # Always the same: whoever tries once more finds what came of the first try.
         new = uuid5(job.id, "again")
-        order = Order(
-            command=job.command, payload=job.payload, work_queue=job.work_queue, rerun_of=job.id
-        )
+        # By the code that there is.
+        order = replace(job.order, version=None, rerun_of=job.id)
         added = add_job(connection, new, order)
         _set(connection, job.id, {"rerun": new})
         repeated = _the(connection, new)
@@ -170,16 +169,16 @@ def repeat_job(
 
 def _locked(connection: Connection, id_: UUID) -> StoredJob | None:
     """Return a job by its id or the id of its message; nobody else changes it meanwhile."""
-    for column in (jobs.c.message, jobs.c.id):
-        found = select(*COLUMNS).where(column == id_).with_for_update()
-        if row := connection.execute(found).mappings().first():
-            return stored(row)
-    return None
+    its = or_(jobs.c.id == id_, jobs.c.message == id_)
+    row = connection.execute(select(*COLUMNS).where(its).with_for_update()).mappings().first()
+    return stored(row) if row else None
 
 
 def _the(connection: Connection, id_: UUID) -> StoredJob:
     return stored(connection.execute(select(*COLUMNS).where(jobs.c.id == id_)).mappings().one())
 
 
-def _set(connection: Connection, id_: UUID, values: dict[str, Any]) -> None:
-    connection.execute(update(jobs).where(jobs.c.id == id_).values(values))
+def _set(connection: Connection, id_: UUID, values: dict[str, Any]) -> StoredJob:
+    """Change a job; returns it as it is now."""
+    changed = update(jobs).where(jobs.c.id == id_).values(values).returning(*COLUMNS)
+    return stored(connection.execute(changed).mappings().one())

@@ -7,7 +7,7 @@ queue the old message is still in the old queue, and is of no use when it arrive
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -34,8 +34,6 @@ from database.tables import groups, jobs
 State = Literal["queued", "running", "completed", "failed", "cancelled", "superseded", "held"]
 #: States in which a job still has its work before it.
 OPEN: tuple[State, ...] = ("queued", "running")
-#: Job ids in one question.
-PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,14 +178,9 @@ def _give_back(connection: Connection, work_queue: str) -> None:
     connection.execute(update(groups).where(group).values(last=groups.c.last - 1))
 
 
-def read_jobs(engine: Engine, ids: Iterable[UUID]) -> dict[UUID, StoredJob]:
-    """Return jobs by their ids; those that there are not are missing."""
-    listed = list(ids)
-    found: dict[UUID, StoredJob] = {}
-    for first in range(0, len(listed), PAGE):
-        page = jobs.c.id.in_(listed[first : first + PAGE])
-        found |= {job.id: job for job in _read(engine, page, PAGE)}
-    return found
+def read_job(engine: Engine, id_: UUID) -> StoredJob | None:
+    """Return a job; None if there is none of this id."""
+    return next(iter(_read(engine, jobs.c.id == id_, 1)), None)
 
 
 def completed_steps(engine: Engine, flow_run: UUID) -> dict[int, StoredJob]:

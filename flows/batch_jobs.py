@@ -16,7 +16,7 @@ def batch_jobs(
     then: JobOrder | None = None,
     catch: JobOrder | None = None,
     finally_: JobOrder | None = None,
-    allow_failures: bool = False,  # noqa: FBT001, FBT002 - see above
+    allow_failures: bool = False,  # noqa: FBT001, FBT002 - a field of the run form
     work_queue: str = "default",
 ) -> Any:
     """

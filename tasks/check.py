@@ -9,9 +9,8 @@ from uuid import NAMESPACE_OID, uuid5
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
-from prefect.tasks import Task, exponential_backoff
+from prefect.tasks import exponential_backoff
 
 from commands.command import Command
 from commands.errors import NoNameServerAnswers, ServersUnknown
@@ -22,6 +21,7 @@ from database.engine import open_database
 from database.errors import DatabaseUnreachable
 from database.fingerprint import answer_fingerprint
 from database.results import save_results
+from tasks import retries
 from tasks.batch import Batch
 from tasks.chunks import Chunks
 from tasks.jobs.emit import emit, ordered
@@ -33,17 +33,12 @@ TRANSIENT = (DatabaseUnreachable, NoNameServerAnswers, ServersUnknown)
 RETRIES = 5
 
 
-async def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Say whether a failed batch is worth another try."""
-    return isinstance(await state.aresult(raise_on_failure=False), TRANSIENT)
-
-
 #: For a task that goes on where it stopped: it is tried again while that helps.
 PATIENT: dict[str, Any] = {
     "retries": RETRIES,
     "retry_delay_seconds": exponential_backoff(2),
     "retry_jitter_factor": 0.5,
-    "retry_condition_fn": is_transient,
+    "retry_condition_fn": retries.on(*TRANSIENT),
 }
 
 

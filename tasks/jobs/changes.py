@@ -15,7 +15,7 @@ from prefect_rabbitmq.standalone import tell
 
 from database.engine import open_database
 from database.job_life import cancel_job, publish_anew, repeat_job
-from database.jobs import OPEN, State, StoredJob, Wanted, list_jobs, read_jobs
+from database.jobs import OPEN, State, StoredJob, Wanted, list_jobs, read_job
 from tasks.errors import InputError
 from tasks.jobs.emit import publish, publisher
 from tasks.jobs.refresh import refresh
@@ -157,7 +157,7 @@ def _leave(before: StoredJob, work_queue: str) -> None:
 
 
 def _why_not(id_: UUID, settings: Settings) -> str:
-    job = read_jobs(open_database(settings.database), [id_]).get(id_)
+    job = read_job(open_database(settings.database), id_)
     if job is None:
         return "unknown"
     return f"again as {job.rerun}" if job.rerun else job.state

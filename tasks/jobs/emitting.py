@@ -7,13 +7,14 @@ from uuid import UUID, uuid4, uuid5
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
-from prefect.tasks import Task, exponential_backoff
+from prefect.tasks import exponential_backoff
 from prefect_rabbitmq.errors import BrokerUnreachable, Refused
 
 from database.errors import DatabaseUnreachable
+from tasks import retries
 from tasks.jobs.emit import emit, ordered
 from tasks.jobs.words import called
 from tasks.settings import Settings
@@ -24,16 +25,12 @@ TRANSIENT = (BrokerUnreachable, DatabaseUnreachable, Refused)
 RETRIES = 6
 
 
-async def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    return isinstance(await state.aresult(raise_on_failure=False), TRANSIENT)
-
-
 @task(
     name="emit-job",
     cache_policy=NO_CACHE,
     retries=RETRIES,
     retry_delay_seconds=exponential_backoff(2),
-    retry_condition_fn=_is_transient,
+    retry_condition_fn=retries.on(*TRANSIENT),
 )
 def emit_job(
     command: str, payload: Any = None, work_queue: str = "default", job: UUID | None = None

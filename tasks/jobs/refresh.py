@@ -6,10 +6,8 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterId
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.settings import (
     PREFECT_API_REQUEST_TIMEOUT,
@@ -17,6 +15,7 @@ from prefect.settings import (
     get_current_settings,
     temporary_settings,
 )
+from prefect_rabbitmq.task_runs import pages, read_task_runs
 
 from database.engine import open_database
 from database.job_life import lose_job
@@ -26,8 +25,8 @@ from tasks.settings import Settings
 
 #: A job that ended a moment ago may be about to be stored by its worker.
 SETTLED = timedelta(seconds=60)
-#: Jobs that are looked at, and task runs that the API gives at once.
-MOST, PAGE = 100_000, 200
+#: Jobs that are looked at.
+MOST = 100_000
 #: The same for those in haste.
 SOME = 1_000
 PATIENCE_SECONDS = 5.0
@@ -87,12 +86,10 @@ def _is_settled(state: State) -> bool:
 
 
 def _known(jobs: list[StoredJob]) -> Iterator[tuple[StoredJob, TaskRun]]:
-    by_message: dict[UUID, StoredJob] = {job.message: job for job in jobs}
-    ids = list(by_message)
-    if not ids:
+    by_message = {job.message: job for job in jobs}
+    if not by_message:
         return
     with get_client(sync_client=True) as client:
-        for first in range(0, len(ids), PAGE):
-            page = TaskRunFilter(id=TaskRunFilterId(any_=ids[first : first + PAGE]))
-            for task_run in client.read_task_runs(task_run_filter=page, limit=PAGE):
-                yield by_message[task_run.id], task_run
+        for page in pages(by_message):
+            for id_, task_run in read_task_runs(client, page).items():
+                yield by_message[id_], task_run

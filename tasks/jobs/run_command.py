@@ -16,13 +16,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.states import Cancelled, Completed
-from prefect.tasks import Task
 from prefect_rabbitmq import current_message
 
 from database.engine import open_database
 from database.job_life import Claim, claim_job
 from database.jobs import Order
 from database.locks import LockIsTaken, take_lock
+from tasks import retries
 from tasks.jobs.attempt import TryAgain, patiently, pause
 from tasks.jobs.running import run_job
 from tasks.jobs.words import called
@@ -34,10 +34,6 @@ MOST_TRIES = 11
 BUSY_SECONDS = 0.5
 #: Where a job is run that came by no message: in its flow's own process.
 HERE = "(flow)"
-
-
-async def _is_worth_it(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    return isinstance(await state.aresult(raise_on_failure=False), TryAgain)
 
 
 def _name() -> str:
@@ -55,7 +51,7 @@ def _task_run() -> TaskRun:
     task_run_name=_name,
     cache_policy=NO_CACHE,
     retries=MOST_TRIES - 1,
-    retry_condition_fn=_is_worth_it,
+    retry_condition_fn=retries.on(TryAgain),
 )
 def run_command(
     command: str,

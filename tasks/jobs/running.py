@@ -97,18 +97,16 @@ def _outcome(job: StoredJob, command: Command[Any, Any], tries: int) -> Outcome:
 
 
 def _fail(job: StoredJob, settings: Settings, outcome: Outcome) -> NoReturn:
-    reason = outcome.error or outcome.status
-    said = {"status": outcome.status, "error": reason, "answer": _plain(outcome.answer)}
+    said = _said(outcome) | {"error": outcome.error or outcome.status}
     _end(settings, job, "failed", **said)
-    raise JobFailed(reason)
+    raise JobFailed(said["error"])
 
 
 def _complete(job: StoredJob, outcome: Outcome, settings: Settings) -> State[Any]:
-    answer = _plain(outcome.answer)
-    said = {"status": outcome.status, "error": outcome.error, "answer": answer}
+    said = _said(outcome)
     _end(settings, job, "completed", outcome.jobs, **said)
     about = {"job": str(job.id), "group": job.work_queue, "number": job.number}
-    words = f"{outcome.status}: {json.dumps(answer, ensure_ascii=False)}"[:MOST_ANSWER]
+    words = f"{outcome.status}: {json.dumps(said['answer'], ensure_ascii=False)}"[:MOST_ANSWER]
     get_run_logger().info("%s", words)
     return Completed(message=words, data={**about, **said})
 
@@ -138,8 +136,8 @@ def _end(
     patiently(store)
 
 
-def _plain(answer: Any) -> Any:
-    """Return an answer as the JSON that can be stored."""
-    if answer is None:
-        return None
-    return json.loads(to_json(dict(answer), inf_nan_mode="strings", fallback=str))
+def _said(outcome: Outcome) -> dict[str, Any]:
+    """Return what a command said, the answer as JSON that can be stored."""
+    answer = None if outcome.answer is None else dict(outcome.answer)
+    plain = json.loads(to_json(answer, inf_nan_mode="strings", fallback=str))
+    return {"status": outcome.status, "error": outcome.error, "answer": plain}

@@ -25,8 +25,8 @@ from tasks.settings import Settings
 
 #: With these the message of a task run begins that has failed; what counts comes after.
 PREFECTS_WORDS = "Task run encountered an exception JobFailed: "
-#: Has a job run, as one of the flow run's task runs.
-Submit = Callable[[JobOrder, int | None], PrefectFuture[Any]]
+#: Has a job run, as one of the flow run's task runs, at its place among that one's jobs.
+Submit = Callable[[JobOrder, int], PrefectFuture[Any]]
 
 
 @dataclass(frozen=True, slots=True)

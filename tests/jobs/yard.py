@@ -19,7 +19,7 @@ from prefect_rabbitmq.topology import declare_pool
 from pydantic import SecretStr
 
 from database.engine import open_database
-from database.jobs import StoredJob, Wanted, list_jobs, read_jobs
+from database.jobs import StoredJob, Wanted, list_jobs, read_job
 from deployments.pool import TASK_MODULES
 from tasks.broker import WORK_POOL
 from tasks.jobs.emit import emit, ordered
@@ -126,7 +126,9 @@ class Yard:
 
     def job(self, id_: UUID) -> StoredJob:
         """Return a job."""
-        return read_jobs(open_database(self.database_url), [id_])[id_]
+        found = read_job(open_database(self.database_url), id_)
+        assert found is not None
+        return found
 
     def jobs(self, work_queue: str) -> list[StoredJob]:
         """Return the jobs of a group, by their numbers."""

@@ -46,7 +46,7 @@ class Settlement:
         # Before it is acknowledged, which at a limit waits.
         self._count(job.work_queue, outcome)
         self._outsiders.ended(job, reply)
-        self._outlet.reply(job.delivery, reply, partial(self._acknowledge, job.delivery))
+        self._outlet.reply(job.delivery, reply, partial(self._drain.acknowledge, job.delivery))
 
     def drop(self, job: Job, *, is_told: bool) -> None:
         """End a message that nobody wants any more; `is_told`: Prefect's server has its end."""
@@ -80,17 +80,14 @@ class Settlement:
 
     def _answer(self, job: Job, state: State[Any]) -> None:
         reply = reply_of(state, None).encode()
-        self._outlet.reply(job.delivery, reply, partial(self._acknowledge, job.delivery))
+        self._outlet.reply(job.delivery, reply, partial(self._drain.acknowledge, job.delivery))
 
     def _reject(self, delivery: Delivery, state: State[Any], reason: str) -> None:
         self._outlet.reply(delivery, reply_of(state, None).encode(), lambda: None)
         work_queue = delivery.lane.source.work_queue
         logger.error("A message on work queue %s goes to the dead letters: %s", work_queue, reason)
-        self._outlet.dead_letter(delivery, reason, partial(self._acknowledge, delivery))
+        self._outlet.dead_letter(delivery, reason, partial(self._drain.acknowledge, delivery))
         self._count(work_queue, "rejected")
-
-    def _acknowledge(self, delivery: Delivery) -> None:
-        self._drain.acknowledge(delivery)
 
     def _count(self, work_queue: str, outcome: str) -> None:
         metrics.MESSAGES.labels(self._pool, work_queue, outcome).inc()

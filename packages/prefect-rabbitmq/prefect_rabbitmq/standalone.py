@@ -13,7 +13,6 @@ from typing import Any, Literal, cast
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterId
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
@@ -21,14 +20,13 @@ from prefect.states import Cancelled, Cancelling, Pending
 
 from prefect_rabbitmq.events import keep_events
 from prefect_rabbitmq.execution import end_task_run, outside_task_run
+from prefect_rabbitmq.task_runs import read_task_runs
 
 __all__ = ["Cancellation", "cancel_jobs", "queued", "tell"]
 
 #: What became of a wish to cancel: it was waiting, or nobody has heard of it yet; it runs, and is
 #: being stopped; it had ended; or it belongs to a flow run, which is what has to be cancelled.
 Cancellation = Literal["cancelled", "cancelling", "ended", "of a flow run"]
-#: Task runs that the API gives at once.
-PAGE = 200
 
 
 def queued(work_queue: str) -> State[Any]:
@@ -76,11 +74,8 @@ def cancel_jobs(task_runs: Iterable[UUID], reason: str = "") -> dict[UUID, Cance
         httpx.HTTPError: The API is away; some may be cancelled.
     """
     ids = list(dict.fromkeys(task_runs))
-    found: dict[UUID, TaskRun] = {}
     with get_client(sync_client=True) as client:
-        for first in range(0, len(ids), PAGE):
-            page = TaskRunFilter(id=TaskRunFilterId(any_=ids[first : first + PAGE]))
-            found |= {run.id: run for run in client.read_task_runs(task_run_filter=page)}
+        found = read_task_runs(client, ids)
         return {id_: _cancel(client, id_, found.get(id_), reason) for id_ in ids}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,19 +17,17 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
-    TaskRunFilter,
-    TaskRunFilterId,
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
 
+from prefect_rabbitmq.task_runs import pages, read_task_runs
+
 logger = logging.getLogger("prefect.rabbitmq.watch")
 
 #: How soon a cancellation is noticed.
 SECONDS = 1.0
-#: Runs that the API gives at once.
-PAGE = 200
 
 
 #: What is asked of jobs of no flow run.
@@ -113,7 +111,7 @@ def _of_flow_runs(
     client: SyncPrefectClient, wanted: frozenset[UUID]
 ) -> dict[UUID, Standing | None]:
     found: dict[UUID, FlowRun] = {}
-    for ids in _pages(wanted):
+    for ids in pages(wanted):
         page = FlowRunFilter(id=FlowRunFilterId(any_=ids))
         found |= {run.id: run for run in client.read_flow_runs(flow_run_filter=page)}
     # One that was deleted is over.
@@ -123,18 +121,9 @@ def _of_flow_runs(
 def _of_task_runs(
     client: SyncPrefectClient, wanted: frozenset[UUID]
 ) -> dict[UUID, Standing | None]:
-    found: dict[UUID, TaskRun] = {}
-    for ids in _pages(wanted):
-        page = TaskRunFilter(id=TaskRunFilterId(any_=ids), state=CANCELLATION)
-        found |= {run.id: run for run in client.read_task_runs(task_run_filter=page)}
     # Only those that are cancelled: the server takes long to tell of all others, which are most.
+    found = read_task_runs(client, wanted, CANCELLATION)
     return {id_: _of_a_job(found.get(id_)) for id_ in wanted}
-
-
-def _pages(ids: Iterable[UUID]) -> Iterator[list[UUID]]:
-    listed = list(ids)
-    for first in range(0, len(listed), PAGE):
-        yield listed[first : first + PAGE]
 
 
 def _standing(flow_run: FlowRun) -> Standing:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_rabbitmq.credentials import RabbitMQCredentials
 from prefect_rabbitmq.current import current_message
@@ -105,11 +106,9 @@ def test_a_task_of_a_flow_is_cancelled_with_it(plant: Plant, worker: Server) -> 
     run = plant.deploy("hold_all_here", pool=plant.pool, keys=["flows"], gate=plant.gate("flows"))
     plant.until("start", "flows", 1)
     with plant.api() as client:
-        [task] = [
-            one
-            for one in client.read_task_runs()
-            if one.name.startswith("hold-") and one.flow_run_id is not None
-        ]
+        its = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
+        plant.wait(lambda: client.read_task_runs(flow_run_filter=its))
+        [task] = client.read_task_runs(flow_run_filter=its)
     assert cancel_jobs((task.id,)) == {str(task.id): "of a flow run"}
     plant.open("flows")
     assert plant.ended(run).state_name == "Completed"

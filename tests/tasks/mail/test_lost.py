@@ -12,7 +12,7 @@ from prefect.states import Crashed
 from sqlalchemy import Engine
 
 from database.engine import open_database, transaction
-from database.jobs import Order, add_job, read_jobs
+from database.jobs import Order, add_job, read_job
 from database.subscribers import add_subscriber
 from database.tables import now
 from tests.services.mailbox import Mailbox
@@ -46,7 +46,9 @@ def test_a_job_that_only_prefect_knows_to_be_over(
         assert emit(url, smtp).status == "nothing"
         monkeypatch.setattr("tasks.jobs.refresh.SETTLED", timedelta(0))
         assert emit(url, smtp).status == "sent"
-    assert read_jobs(engine, [id_])[id_].state == "failed"
+    lost = read_job(engine, id_)
+    assert lost is not None
+    assert lost.state == "failed"
     (mail,) = box.mails
     body = mail.get_body(("plain",))
     assert body is not None
