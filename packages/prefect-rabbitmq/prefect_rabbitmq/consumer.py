@@ -195,13 +195,19 @@ class Consumer:
         return CurrentMessage(job.id, job.work_queue, deliveries, self._worker)
 
     def _next(self) -> Job | None:
+        asked: Job | None = None
         for job in self._jobs.candidates(self._limits.concurrency):
+            if asked and asked.priority < job.priority:
+                # The API answers soon; the other would hold the slot for as long as it takes.
+                return None
             match self._standings.of(job):
                 case "on":
                     return job
                 case "over":
                     del self._jobs.waiting[job.tag]
                     self._settlement.drop(job, is_told=self._standings.is_told(job))
+                case "unknown":
+                    asked = asked or job
         return None
 
     def _counted(self) -> None:

@@ -69,7 +69,12 @@ class Job:
     @property
     def order(self) -> tuple[int, int]:
         """Its place among those that wait."""
-        return (self.delivery.lane.source.priority, self.tag)
+        return (self.priority, self.tag)
+
+    @property
+    def priority(self) -> int:
+        """The priority of its work queue; 1 goes before 2."""
+        return self.delivery.lane.source.priority
 
     @property
     def work_queue(self) -> str:

@@ -1,8 +1,10 @@
 """Workers whose Prefect server is away for a while."""
 
+import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,8 +32,12 @@ def away(
 ) -> Iterator[Plant]:
     """Give a pool of that server, with one worker."""
     with running_plant(server, rabbitmq, tmp_path_factory.mktemp("away")) as plant:
+        with plant.api() as client:
+            client.create_work_queue("high", work_pool_name=plant.pool, priority=1)
         worker = plant.worker(
             "worker",
+            queues=("default", "high"),
+            PREFECT_RABBITMQ_CONCURRENCY="1",
             # As by default: what asks every second gives up after a minute.
             PREFECT_WORKER_HEARTBEAT_SECONDS="30",
             PREFECT_WORKER_QUERY_SECONDS="10",
@@ -54,14 +60,32 @@ def all_recorded(plant: Plant, messages: list[str]) -> bool:
     return {plant.state(message) for message in messages} == {"Completed"}
 
 
-def hang(plant: Plant, server: Server) -> None:
+@contextlib.contextmanager
+def hanging(server: Server) -> Iterator[None]:
     """Have a server answer nobody for a while."""
     os.kill(server.pid, signal.SIGSTOP)
     try:
-        messages = run_meanwhile(plant, "hung")
+        yield
     finally:
         os.kill(server.pid, signal.SIGCONT)
-    plant.wait(lambda: all_recorded(plant, messages))
+
+
+def test_what_the_server_is_asked_about_is_not_overtaken(
+    server: PrefectServer, away: Plant
+) -> None:
+    """A job of a higher priority keeps its place while the worker asks whether it is wanted."""
+    away.publish("hold", key="order-first", gate=away.gate("order"))
+    away.until("start", "order-", 1)
+    away.publish("note", key="order-low")
+    away.wait(lambda: away.waiting() == 0)
+    # Its worker has asked about it by then; if not, this test says too little.
+    time.sleep(1.0)
+    with hanging(server.server):
+        away.publish("note", key="order-high", work_queue="high")
+        away.wait(lambda: away.waiting("high") == 0)
+        away.open("order")
+        away.until("end", "order-", 3)
+    assert away.keys("start", "order-") == ["order-first", "order-high", "order-low"]
 
 
 def test_a_server_that_is_killed_and_started(server: PrefectServer, away: Plant) -> None:
@@ -76,7 +100,9 @@ def test_a_server_that_is_killed_and_started(server: PrefectServer, away: Plant)
     ) as again:
         wait_until(lambda: healthy(server), server=again, seconds=START_SECONDS)
         away.wait(lambda: all_recorded(away, messages))
-        hang(away, again)
+        with hanging(again):
+            messages = run_meanwhile(away, "hung")
+        away.wait(lambda: all_recorded(away, messages))
     assert not away.dead()
 
 
