@@ -39,8 +39,8 @@ def try_once(command: Command[Any, Any], payload: Any) -> Outcome:
         TryAgain: The command's handling says so; the text says why.
     """
     tried = _Try(command, payload)
-    work = submit(tried.run())
     try:
+        work = submit(tried.run())
         while True:
             try:
                 return work.result(LOOK_SECONDS)
@@ -53,10 +53,11 @@ def try_once(command: Command[Any, Any], payload: Any) -> Outcome:
             raise TryAgain(f"{type(error).__name__}: {error}") from error
         return marked(command, error)
     finally:
-        if work.cancel():
+        # A cancellation may have come at any moment, also before `submit` had returned.
+        if not tried.is_over:
             # Whoever runs this job next must not begin before this one has come to its end. A
             # worker kills its process if that takes too long.
-            submit(tried.over()).result()
+            submit(tried.stop()).result()
 
 
 class _Try:
@@ -65,14 +66,19 @@ class _Try:
     def __init__(self, command: Command[Any, Any], payload: Any) -> None:
         self._command, self._payload = command, payload
         self._task: asyncio.Task[Any] | None = None
+        self.is_over = False
 
     async def run(self) -> Outcome:
         self._task = asyncio.current_task()
-        return await attempt(self._command, self._payload)
+        try:
+            return await attempt(self._command, self._payload)
+        finally:
+            self.is_over = True
 
-    async def over(self) -> None:
-        """Return when it has ended; at once if it was cancelled before it began."""
+    async def stop(self) -> None:
+        """Cancel it and return when it has ended; at once if it has not begun: it never will."""
         if self._task is not None:
+            self._task.cancel()
             await asyncio.wait([self._task])
 
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import threading
-from typing import Any, ClassVar
+from collections.abc import Coroutine
+from typing import Any, ClassVar, NoReturn
 
+import pytest
 from prefect_rabbitmq.execution import TaskCancelled
 from prefect_rabbitmq.task_process import _raise_in
 
+from commands import loop
 from commands.command import Command, Outcome
 from commands.environment import Environment
-from tasks.jobs.attempt import try_once
+from tasks.jobs import attempt
 
 
 class Slow(Command[Any, Any]):
@@ -34,8 +37,14 @@ class Slow(Command[Any, Any]):
             self.over.set()
 
     def interpret(self, output: Any) -> Outcome:
-        """Never come here."""
-        raise NotImplementedError
+        """Never come here: it is cancelled before."""
+        raise AssertionError(output)
+
+
+@pytest.fixture(autouse=True)
+def _anew() -> None:
+    Slow.begun.clear()
+    Slow.over.clear()
 
 
 def test_a_cancelled_try_is_over_when_its_thread_goes_on() -> None:
@@ -44,7 +53,7 @@ def test_a_cancelled_try_is_over_when_its_thread_goes_on() -> None:
 
     def run() -> None:
         try:
-            try_once(Slow({}, Environment()), None)
+            attempt.try_once(Slow({}, Environment()), None)
         except TaskCancelled:
             was_over.append(Slow.over.is_set())
 
@@ -55,3 +64,32 @@ def test_a_cancelled_try_is_over_when_its_thread_goes_on() -> None:
     _raise_in(thread.ident, TaskCancelled)
     thread.join()
     assert was_over == [True]
+
+
+def test_a_cancellation_while_the_try_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has begun in the event loop, of which its thread has not heard yet."""
+
+    def cancelled(coroutine: Coroutine[Any, Any, Any]) -> NoReturn:
+        monkeypatch.setattr(attempt, "submit", loop.submit)
+        loop.submit(coroutine)
+        Slow.begun.wait()
+        raise TaskCancelled
+
+    monkeypatch.setattr(attempt, "submit", cancelled)
+    with pytest.raises(TaskCancelled):
+        attempt.try_once(Slow({}, Environment()), None)
+    assert Slow.over.is_set()
+
+
+def test_a_cancellation_before_the_try_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It never begins, and nobody waits for it."""
+
+    def cancelled(coroutine: Coroutine[Any, Any, Any]) -> NoReturn:
+        monkeypatch.setattr(attempt, "submit", loop.submit)
+        coroutine.close()
+        raise TaskCancelled
+
+    monkeypatch.setattr(attempt, "submit", cancelled)
+    with pytest.raises(TaskCancelled):
+        attempt.try_once(Slow({}, Environment()), None)
+    assert not Slow.begun.is_set()
