@@ -20,6 +20,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
 from prefect.flow_engine import run_flow_sync
+from prefect.settings import PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
 from prefect.states import Crashed, Pending
 
 from database.engine import open_database
@@ -32,6 +33,10 @@ from tasks.source import Request, request_fingerprint, source_name
 
 #: Runs a flow with parameters, and returns its final state.
 Run = Callable[[Flow[..., Any], Mapping[str, Any]], State[Any]]
+
+
+class ServerNotStarted(Exception):
+    """Prefect's temporary server does not answer in time."""
 
 
 @contextmanager
@@ -50,6 +55,7 @@ def continued(request: Request, checks: Sequence[Any]) -> Iterator[Run]:
         InputError: A setting is wrong, or the checks are.
         CommandError: A check is unknown.
         DatabaseError: The database cannot be used.
+        ServerNotStarted: Prefect's temporary server does not answer; `run` raises it.
     """
     settings = Settings()
     plan = make_plan(checks)
@@ -58,7 +64,7 @@ def continued(request: Request, checks: Sequence[Any]) -> Iterator[Run]:
 
         def run(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> State[Any]:
             told = dict(parameters)
-            with get_client(sync_client=True) as client:
+            with _client() as client:
                 created = client.create_flow_run(
                     flow, name=source_name(request.file), parameters=told, state=Pending()
                 )
@@ -70,6 +76,18 @@ def continued(request: Request, checks: Sequence[Any]) -> Iterator[Run]:
             return cast("State[Any]", state)
 
         yield run
+
+
+def _client() -> SyncPrefectClient:
+    """Return a client; without PREFECT_API_URL Prefect starts a server of its own for it."""
+    try:
+        return get_client(sync_client=True)
+    except RuntimeError as error:
+        raise ServerNotStarted(
+            f"{error} PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS gives it more time than"
+            f" {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()} s; a server of your own,"
+            " in PREFECT_API_URL, spares it"
+        ) from error
 
 
 def _close(client: SyncPrefectClient, before: UUID | None, successor: str) -> None:

@@ -23,7 +23,7 @@ from rich.progress import (
 
 from commands.errors import CommandError
 from database.errors import DatabaseError
-from deployments.continuation import continued
+from deployments.continuation import ServerNotStarted, continued
 from flows.check_domains import Format, check_domains
 from tasks.errors import InputError
 from tasks.nodes import parse_checks
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail("the name of the file is no UTF-8; give it another one", REFUSED)
     except httpx.HTTPError as error:
         return _fail(f"Prefect's server (PREFECT_API_URL) cannot be reached: {error}", BROKEN)
-    except DatabaseError as error:
+    except (DatabaseError, ServerNotStarted) as error:
         return _fail(str(error), BROKEN)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on where it stopped", INTERRUPTED)

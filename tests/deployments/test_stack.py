@@ -72,6 +72,11 @@ class Stack:
                 found.add(process)
         return found
 
+    def parts(self) -> set[psutil.Process]:
+        """Find those that `make up` has started, without what they start when they like."""
+        every = self.processes()
+        return {process for process in every if process.ppid() not in {one.pid for one in every}}
+
     def logs(self) -> str:
         """Return what all of it wrote."""
         return "\n\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
@@ -99,14 +104,15 @@ def test_up_run_down(stack: Stack, tmp_path: Path) -> None:
     ).json()
     assert {worker["name"] for worker in workers} == {"worker_1", "worker_2"}
 
-    before = stack.processes()
+    before = stack.parts()
     again = stack.make("up")
     assert again.returncode == 0
     assert again.stdout.startswith("It is up already, with 2 workers\n")
-    assert stack.processes() == before
+    assert stack.parts() == before
 
     check_a_file(stack, tmp_path, address)
     begin_a_long_run(stack, tmp_path)
+    before = stack.processes()
     down = stack.make("down")
     assert (down.returncode, down.stdout) == (0, "Stopping server, worker_1, worker_2\n")
     assert stack.processes() == set()

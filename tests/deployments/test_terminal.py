@@ -137,6 +137,18 @@ def test_a_setting_that_cannot_be_used_is_one_line(
     check_one_line(capfd, reason)
 
 
+def test_a_server_that_takes_too_long_is_one_line(tmp_path: Path) -> None:
+    """Prefect's temporary one; it says what can be done, and does not stay."""
+    (tmp_path / "names.txt").write_text("python.org\n")
+    setting = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
+    process = start({"HOME": str(tmp_path), setting: "1"}, str(tmp_path / "names.txt"))
+    said, errors = process.communicate()
+    assert (process.returncode, said) == (terminal.BROKEN, "")
+    (line,) = errors.split("\n")[1:-1]
+    assert line.startswith("error: Timed out while attempting to connect to ephemeral Prefect")
+    assert f"{setting} gives it more time" in line
+
+
 def test_a_database_that_is_away_is_one_line(
     main: Main,
     tmp_path: Path,
