@@ -45,7 +45,7 @@ deploy: $(INSTALLED) ## Put the pool, its queues and all deployments on the serv
 	@$(IN_VENV) -m deployments.deploy
 
 test: $(INSTALLED) services ## Run all tests, with real servers that they start and stop [ARGS=…]
-	@$(IN_VENV) -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(INSTALLED) ## Check style and types
 	@$(IN_VENV) -m ruff check --quiet .

@@ -38,8 +38,22 @@ hypothesis.settings.load_profile("rollcall")
 # Here and not in a fixture: Prefect reads its settings when it is imported.
 _leave_the_users_home()
 
+ROOT = Path(__file__).parent
 #: It imports flows, and with them Prefect, so it comes after that.
 pytest_plugins = ["tests.flows.fixtures", "tests.rabbitmq.fixtures", "tests.rabbitmq.workers"]
+
+
+#: Where tests take long. Short ones are left for the end, so that all processes end together.
+SLOW = ("tests/chaos", "tests/deployments", "packages", "tests/jobs", "tests/flows")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow ones."""
+    items.sort(key=lambda item: _place(item.path.relative_to(ROOT).as_posix()))
+
+
+def _place(path: str) -> int:
+    return next((place for place, of in enumerate(SLOW) if path.startswith(of)), len(SLOW))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
 """Numbers of jobs in their groups, whoever adds them at the same moment."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -63,17 +61,6 @@ def test_numbers_of_an_emission_that_is_undone(postgres_url: str) -> None:
         assert add_job(connection, uuid4(), ORDER) == 1
         connection.rollback()
     assert add(engine, uuid4()) == 1
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """Give a database of either kind."""
-    url = f"sqlite:///{tmp_path / 'rollcall.db'}"
-    if request.param == "postgresql":
-        url = str(request.getfixturevalue("postgres_url"))
-    found = open_database(url)
-    yield found
-    found.dispose()
 
 
 @pytest.mark.parametrize("work_queue", ["", "high"])

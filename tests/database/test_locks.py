@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,17 +26,6 @@ print("held", flush=True)
 sys.stdin.readline()
 """
 KEYS = ["cron_frame 5", "", "ключ /../\x00 '; --", "x" * 5_000]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give the URL of a database of either kind."""
-    found = f"sqlite:///{tmp_path / 'rollcall.db'}"
-    if request.param == "postgresql":
-        found = str(request.getfixturevalue("postgres_url"))
-    engine = open_database(found)
-    yield found
-    engine.dispose()
 
 
 def holding(url: str, key: str) -> "subprocess.Popen[str]":

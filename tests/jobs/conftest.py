@@ -36,19 +36,22 @@ def made_yard(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Yard]:
     """Make it, with the pool's default work queue."""
-    with rabbitmq.virtual_host() as amqp_url, postgres.database() as database_url:
-        with SyncPrefectClient(flow_server.api_url) as client:
-            make_pool(client)
+    with (
+        rabbitmq.virtual_host() as amqp_url,
+        postgres.database() as database_url,
+        SyncPrefectClient(flow_server.api_url) as client,
+    ):
+        make_pool(client)
         yard = Yard(
             prefect=flow_server,
             amqp_url=amqp_url,
             database_url=database_url,
             directory=tmp_path_factory.mktemp("yard"),
+            client=client,
         )
         yard.declare("default")
         yield yard
-        with SyncPrefectClient(flow_server.api_url) as client:
-            client.delete_work_pool(WORK_POOL)
+        client.delete_work_pool(WORK_POOL)
 
 
 @pytest.fixture

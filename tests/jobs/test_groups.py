@@ -1,17 +1,9 @@
 """Groups: first in, first out, one at a time over all workers; others beside; more at a time."""
 
-from tests.jobs.yard import Mark, Yard
+from tests.jobs.yard import Yard
+from tests.services.marks import most_at_once
 
 NUMBER = 15
-
-
-def most_at_once(marks: list[Mark]) -> int:
-    """Count those between their start and their end, at the worst moment."""
-    now = most = 0
-    for mark in sorted(marks, key=lambda mark: mark.at):
-        now += 1 if mark.what == "start" else -1
-        most = max(most, now)
-    return most
 
 
 def test_groups(yard: Yard) -> None:

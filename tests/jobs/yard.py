@@ -2,12 +2,11 @@
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -24,22 +23,14 @@ from deployments.pool import TASK_MODULES
 from tasks.broker import WORK_POOL
 from tasks.jobs.emit import emit, ordered
 from tasks.settings import Settings
-from tests.services.prefect import PrefectServer, running_prefect_worker
-from tests.services.processes import Server, running
+from tests.services.marks import VARIABLE, Mark, read_marks
+from tests.services.prefect import PrefectServer, running_prefect_worker, working_off
+from tests.services.processes import Server
 
 LAB = Path(__file__).parent / "lab"
 ROOT = Path(__file__).parents[2]
 #: The longest wait for anything, on a busy machine.
 PATIENCE_SECONDS = 90.0
-
-
-class Mark(NamedTuple):
-    """A line that a command of the lab has written."""
-
-    what: str
-    key: str
-    pid: int
-    at: float
 
 
 @dataclass(kw_only=True)
@@ -50,6 +41,7 @@ class Yard:
     amqp_url: str
     database_url: str
     directory: Path
+    client: SyncPrefectClient
     _logs: list[Path] = field(default_factory=list)
 
     # --- what runs --------------------------------------------------------------
@@ -61,7 +53,7 @@ class Yard:
             "ROLLCALL_AMQP_URL": self.amqp_url,
             "ROLLCALL_DATABASE_URL": self.database_url,
             "ROLLCALL_HOME": str(self.directory),
-            "LAB_MARKS": str(self.directory / "marks"),
+            VARIABLE: str(self.directory / "marks"),
         }
 
     def environment(self, **more: str) -> dict[str, str]:
@@ -80,23 +72,18 @@ class Yard:
         """Run a worker: of these work queues, or of all."""
         prefect = replace(self.prefect, environment=self.environment(**environment))
         self._logs.append(self.directory / f"{name}.log")
-        options = [word for queue in work_queues for word in ("--work-queue", queue)]
+        options = _of(work_queues)
         with running_prefect_worker(
             prefect, self.directory, pool=WORK_POOL, name=name, kind="rabbitmq", options=options
         ) as worker:
             yield worker
 
-    @contextlib.contextmanager
-    def once(self, name: str, *work_queues: str) -> Iterator[Server]:
+    def once(self, name: str, *work_queues: str) -> contextlib.AbstractContextManager[Server]:
         """Run a worker that works its queues off and exits."""
-        command = [sys.executable, "-m", "prefect", "worker", "start", "--run-once"]
-        command += ["--pool", WORK_POOL, "--type", "rabbitmq", "--name", name]
-        command += [word for queue in work_queues for word in ("--work-queue", queue)]
+        prefect = replace(self.prefect, environment=self.environment())
         self._logs.append(self.directory / f"{name}.log")
-        with running(
-            command, directory=self.directory, name=name, environment=self.environment()
-        ) as worker:
-            yield worker
+        options = _of(work_queues)
+        return working_off(prefect, self.directory, pool=WORK_POOL, name=name, options=options)
 
     def make_queue(self, work_queue: str, limit: int | None = None) -> None:
         """Make a work queue, on Prefect's server and in RabbitMQ."""
@@ -160,11 +147,9 @@ class Yard:
         assert run is not None
         return run
 
-    @contextlib.contextmanager
-    def api(self) -> Iterator[SyncPrefectClient]:
-        """Open a client for the Prefect server."""
-        with SyncPrefectClient(self.prefect.api_url) as client:
-            yield client
+    def api(self) -> contextlib.AbstractContextManager[SyncPrefectClient]:
+        """Give a client for the Prefect server; it is kept, as to make one takes long."""
+        return contextlib.nullcontext(self.client)
 
     # --- what happened ------------------------------------------------------------
 
@@ -178,10 +163,7 @@ class Yard:
 
     def marks(self, what: str = "", beginning: str = "") -> list[Mark]:
         """Return what the jobs have written."""
-        file = self.directory / "marks"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        read = [line.split() for line in lines]
-        marks = [Mark(what, key, int(pid), float(at)) for what, key, pid, at in read]
+        marks = read_marks(self.directory / "marks")
         return [m for m in marks if what in {"", m.what} and m.key.startswith(beginning)]
 
     def keys(self, what: str, beginning: str = "") -> list[str]:
@@ -195,4 +177,8 @@ class Yard:
             if time.monotonic() > deadline:
                 logs = [f"--- {log}\n{log.read_text()[-4000:]}" for log in self._logs[-4:]]
                 raise AssertionError("\n".join([*logs, *map(str, self.marks()[-30:])]))
-            time.sleep(0.05)
+            time.sleep(0.1)
+
+
+def _of(work_queues: Sequence[str]) -> list[str]:
+    return [word for queue in work_queues for word in ("--work-queue", queue)]

@@ -1,7 +1,7 @@
 """
 A task module for workers under test: what its tasks do is told by lines in a file.
 
-The file is named by the variable LAB_MARKS.
+The variable LAB_MARKS names the file.
 """
 
 import asyncio
@@ -18,20 +18,12 @@ from prefect.futures import wait
 from prefect_rabbitmq import current_message
 from prefect_rabbitmq.task_runner import RabbitMQTaskRunner
 
+from tests.services.marks import mark
+
 #: Seconds between looks whether a gate is open.
 LOOK_SECONDS = 0.02
 
 _kept: list[bytes] = []
-
-
-def mark(what: str, key: str) -> None:
-    """Append a line: what happened, to whom, in which process, and when."""
-    line = f"{what} {key} {os.getpid()} {time.monotonic()}\n"
-    file = os.open(os.environ["LAB_MARKS"], os.O_APPEND | os.O_CREAT | os.O_WRONLY)
-    try:
-        os.write(file, line.encode())
-    finally:
-        os.close(file)
 
 
 @task

@@ -10,10 +10,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+from urllib.request import urlopen
 from uuid import UUID
 
-import httpx
 import pika
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
@@ -24,11 +24,12 @@ from prefect_rabbitmq import topology
 from prefect_rabbitmq.messages import task_run_id
 from prefect_rabbitmq.worker import RabbitMQWorker
 
-from tests.services.prefect import PrefectServer, running_prefect_worker
+from tests.services.marks import VARIABLE, Mark, read_marks
+from tests.services.prefect import PrefectServer, running_prefect_worker, working_off
 from tests.services.processes import Server, running
 from tests.services.rabbitmq import Broker
 
-__all__ = ["Dead", "Mark", "Plant", "metric", "most_at_once", "running_plant"]
+__all__ = ["Dead", "Plant", "metric", "running_plant"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = "tests.rabbitmq.lab"
@@ -37,24 +38,6 @@ PATIENCE_SECONDS = 90.0
 
 # It warns of each look at a queue that is not there yet.
 logging.getLogger("pika.channel").setLevel(logging.ERROR)
-
-
-class Mark(NamedTuple):
-    """A line that a task of the lab has written."""
-
-    what: str
-    key: str
-    pid: int
-    at: float
-
-
-def most_at_once(marks: list[Mark]) -> int:
-    """Count those between their start and their end, at the worst moment."""
-    now = most = 0
-    for mark in marks:
-        now += 1 if mark.what == "start" else -1
-        most = max(most, now)
-    return most
 
 
 @dataclass(frozen=True)
@@ -75,6 +58,7 @@ class Plant:
     url: str
     pool: str
     directory: Path
+    client: SyncPrefectClient
     _dead: dict[str, Dead] = field(default_factory=dict)
     _logs: list[Path] = field(default_factory=list)
 
@@ -84,7 +68,7 @@ class Plant:
         """Return the environment of a worker, or of a flow; an empty value is left out."""
         ours = {
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-            "LAB_MARKS": str(self.directory / "marks"),
+            VARIABLE: str(self.directory / "marks"),
             "PREFECT_RABBITMQ_URL": self.url,
             "PREFECT_RABBITMQ_TASK_MODULES": LAB,
             "PREFECT_WORKER_HEARTBEAT_SECONDS": "1",
@@ -113,17 +97,13 @@ class Plant:
             self.wait(lambda: all(self.takers(queue) for queue in queues))
             yield worker
 
-    @contextlib.contextmanager
-    def once(self, name: str, *options: str, **environment: str) -> Iterator[Server]:
+    def once(
+        self, name: str, *options: str, **environment: str
+    ) -> contextlib.AbstractContextManager[Server]:
         """Run a worker with `--run-once`; see `worker`."""
-        command = [sys.executable, "-m", "prefect", "worker", "start", "--run-once"]
-        command += ["--pool", self.pool, "--type", "rabbitmq", "--name", name, *options]
+        prefect = replace(self.prefect, environment=self.environment(**environment))
         self._logs.append(self.directory / f"{name}.log")
-        everything = self.environment(**environment)
-        with running(
-            command, directory=self.directory, name=name, environment=everything
-        ) as worker:
-            yield worker
+        return working_off(prefect, self.directory, pool=self.pool, name=name, options=options)
 
     @contextlib.contextmanager
     def flow(self, name: str, *arguments: str) -> Iterator[Server]:
@@ -221,10 +201,7 @@ class Plant:
 
     def marks(self, what: str = "", key: str = "") -> list[Mark]:
         """Return what the tasks have written, all of it or of one kind."""
-        file = self.directory / "marks"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        read = [line.split() for line in lines]
-        marks = [Mark(kind, of, int(pid), float(at)) for kind, of, pid, at in read]
+        marks = read_marks(self.directory / "marks")
         return [mark for mark in marks if what in {"", mark.what} and key in {"", mark.key}]
 
     def of(self, beginning: str) -> list[Mark]:
@@ -249,11 +226,9 @@ class Plant:
         """Return the file that tasks are to hold for."""
         return str(self.directory / name)
 
-    @contextlib.contextmanager
-    def api(self) -> Iterator[SyncPrefectClient]:
-        """Open a client for the Prefect server."""
-        with SyncPrefectClient(self.prefect.api_url) as client:
-            yield client
+    def api(self) -> contextlib.AbstractContextManager[SyncPrefectClient]:
+        """Give a client for the Prefect server; it is kept, as to make one takes long."""
+        return contextlib.nullcontext(self.client)
 
     def task_run(self, message_id: str) -> TaskRun | None:
         """Return the task run that stands for a message from outside."""
@@ -275,12 +250,13 @@ class Plant:
             if time.monotonic() > deadline:
                 logs = [f"--- {log}\n{log.read_text()[-3000:]}" for log in self._logs[-4:]]
                 raise AssertionError("\n".join([*logs, *map(str, self.marks()[-30:])]))
-            time.sleep(0.05)
+            time.sleep(0.1)
 
 
 def metric(port: int, name: str) -> float:
     """Return the value of a metric that a worker serves; 0 for one that has none yet."""
-    lines = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text.splitlines()
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
     return next((float(line.split()[-1]) for line in lines if line.startswith(name)), 0.0)
 
 
@@ -293,7 +269,14 @@ def running_plant(prefect: PrefectServer, broker: Broker, directory: Path) -> It
         client.create_work_pool(
             WorkPoolCreate(name=pool, type="rabbitmq", base_job_template=template)
         )
-        yield Plant(prefect=prefect, broker=broker, url=url, pool=pool, directory=directory)
+        yield Plant(
+            prefect=prefect,
+            broker=broker,
+            url=url,
+            pool=pool,
+            directory=directory,
+            client=client,
+        )
 
 
 @pytest.fixture(scope="module")

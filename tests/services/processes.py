@@ -228,6 +228,6 @@ def wait_until(ready: Callable[[], bool], *, server: Server, seconds: float) -> 
                 return
         if time.monotonic() > deadline:
             raise ServerFailed(f"{server} did not answer within {seconds} s:\n{server.tail()}")
-        time.sleep(0.05)
+        time.sleep(0.1)
     code = server.kill()
     raise ServerFailed(f"{server} ended with code {code}:\n{server.tail()}")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from sqlalchemy import create_engine, text
 
 from commands.locks import Lock, LockTaken
 from commands.loop import submit
-from database.engine import open_database
 from tasks.locks import SharedLocks, shared_locks
 from tasks.settings import Settings
 from tests.commands.cron_frame.receiver import Receiver, Request, answers, receiving, silent
@@ -47,17 +46,6 @@ asyncio.run(all_of_them())
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give the URL of Rollcall's own database, of either kind."""
-    found = f"sqlite:///{tmp_path / 'rollcall.db'}"
-    if request.param == "postgresql":
-        found = str(request.getfixturevalue("postgres_url"))
-    engine = open_database(found)
-    yield found
-    engine.dispose()
-
-
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     """Give a shop with some goods."""
@@ -67,10 +55,10 @@ def shop(tmp_path: Path) -> Shop:
     return found
 
 
-def exporting(database: str, shop: Shop, *frames: int) -> "subprocess.Popen[str]":
+def exporting(url: str, shop: Shop, *frames: int) -> "subprocess.Popen[str]":
     """Start a process that is ready to export."""
     pipe = subprocess.PIPE
-    arguments = [database, str(shop.file), str(shop.folder / "work"), *map(str, frames)]
+    arguments = [url, str(shop.file), str(shop.folder / "work"), *map(str, frames)]
     process = subprocess.Popen(
         [sys.executable, "-c", EXPORT, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -101,12 +89,12 @@ class Slow(Receiver):
         await super().serve(request, reader, writer)
 
 
-def test_a_frame_is_exported_by_one_at_a_time(database: str, shop: Shop) -> None:
+def test_a_frame_is_exported_by_one_at_a_time(url: str, shop: Shop) -> None:
     """Of two processes with two frames: no two deliveries of one frame overlap, those of two do."""
     with receiving(Slow()) as receiver:
         for frame in (5, 9):
             shop.frame(frame, destination=f"{receiver.url}/{frame}")
-        processes = [exporting(database, shop, 5, 9) for _ in range(2)]
+        processes = [exporting(url, shop, 5, 9) for _ in range(2)]
         for process in processes:
             go(process)
         said = [process.communicate(timeout=60)[0].split() for process in processes]
@@ -119,12 +107,12 @@ def test_a_frame_is_exported_by_one_at_a_time(database: str, shop: Shop) -> None
     assert all(len(offers(bytes(one.body))) == 50 for one in receiver.requests)
 
 
-def test_a_killed_exporter_frees_its_frame(database: str, shop: Shop) -> None:
+def test_a_killed_exporter_frees_its_frame(url: str, shop: Shop) -> None:
     """While it holds the lock the frame is busy, and it says who is at it; then it is free."""
     with receiving(Receiver(silent, answers())) as receiver:
         shop.frame(5, destination=receiver.url)
-        environment = shop.environment(locks=shared_locks(database))
-        with exporting(database, shop, 5) as process:
+        environment = shop.environment(locks=shared_locks(url))
+        with exporting(url, shop, 5) as process:
             go(process)
             wait_for(lambda: receiver.requests and receiver.requests[0].whole)
             busy = export(5, environment)
@@ -200,11 +188,11 @@ def test_a_database_that_is_away_is_said_so(shop: Shop) -> None:
     assert "sesame" not in str(outcome.error)
 
 
-def test_a_cancelled_question_leaves_no_lock(database: str) -> None:
+def test_a_cancelled_question_leaves_no_lock(url: str) -> None:
     """Who is cancelled while it takes a lock does not have it afterwards."""
 
     async def go() -> None:
-        locks = SharedLocks(database)
+        locks = SharedLocks(url)
         for pause in (0, 0.001, 0.005, 0.02):
             taking = asyncio.create_task(hold_for_ever(locks))
             await asyncio.sleep(pause)

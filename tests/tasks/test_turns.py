@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,17 +41,6 @@ asyncio.run(work())
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give the URL of a database with its tables, of either kind."""
-    found = f"sqlite:///{tmp_path / 'rollcall.db'}"
-    if request.param == "postgresql":
-        found = str(request.getfixturevalue("postgres_url"))
-    engine = open_database(found)
-    yield found
-    engine.dispose()
-
-
 def workers(count: int, *arguments: str) -> "list[subprocess.Popen[str]]":
     """Start processes that are ready to go."""
     pipe = subprocess.PIPE
@@ -76,6 +64,7 @@ def go(processes: "list[subprocess.Popen[str]]") -> None:
         process.stdin.flush()
 
 
+@pytest.mark.usefixtures("engine")
 def test_processes_together_keep_the_pace(url: str) -> None:
     """Four processes with many waiting each go no faster than one would, and all get turns."""
     rate = 40.0
@@ -89,6 +78,7 @@ def test_processes_together_keep_the_pace(url: str) -> None:
     assert min(gone) > 0
 
 
+@pytest.mark.usefixtures("engine")
 def test_a_killed_process_takes_no_turns_with_it(url: str) -> None:
     """However many waited in a killed process, one turn at most was theirs."""
     interval = 30.0
@@ -103,6 +93,7 @@ def test_a_killed_process_takes_no_turns_with_it(url: str) -> None:
     assert take_turn(open_database(url), "a", interval) <= 2 * interval
 
 
+@pytest.mark.usefixtures("engine")
 def test_held_off_is_held_off_for_all(url: str) -> None:
     """What one process is told holds for another."""
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import pika
 import pytest
 
-from tests.rabbitmq.workers import Plant, most_at_once
+from tests.rabbitmq.workers import Plant
+from tests.services.marks import most_at_once
 from tests.services.processes import Server
 from tests.services.proxy import Proxy, running_proxy
 

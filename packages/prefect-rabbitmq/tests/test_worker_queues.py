@@ -13,7 +13,8 @@ import pytest
 from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect_rabbitmq import topology
 
-from tests.rabbitmq.workers import Plant, metric, most_at_once
+from tests.rabbitmq.workers import Plant, metric
+from tests.services.marks import most_at_once
 from tests.services.processes import Server, free_port
 
 #: The workers' names, and where each serves its metrics.

@@ -15,7 +15,8 @@ from prefect_rabbitmq.settings import Limits, WrongSetting, limits_of
 from prefect_rabbitmq.worker import RabbitMQWorker
 from pydantic import SecretStr
 
-from tests.rabbitmq.workers import LAB, Plant, metric, most_at_once
+from tests.rabbitmq.workers import LAB, Plant, metric
+from tests.services.marks import most_at_once
 from tests.services.prefect import PrefectServer
 from tests.services.processes import Server, free_port
 

@@ -74,9 +74,15 @@ def running_stage(
     with contextlib.ExitStack() as stack:
         amqp_url = stack.enter_context(broker.virtual_host())
         database = stack.enter_context(postgres.database())
-        yard = Yard(prefect=prefect, amqp_url=amqp_url, database_url=database, directory=directory)
+        client = stack.enter_context(_pool(prefect))
+        yard = Yard(
+            prefect=prefect,
+            amqp_url=amqp_url,
+            database_url=database,
+            directory=directory,
+            client=client,
+        )
         dealt = emitters(sizes, rng)
-        stack.enter_context(_pool(prefect))
         groups = {part.jobs[0].group for one in dealt for part in one.parts}
         for group in sorted(groups):
             yard.make_queue(group, limit=1)
@@ -90,11 +96,10 @@ def running_stage(
 
 
 @contextlib.contextmanager
-def _pool(prefect: PrefectServer) -> Iterator[None]:
+def _pool(prefect: PrefectServer) -> Iterator[SyncPrefectClient]:
     with SyncPrefectClient(prefect.api_url) as client:
         make_pool(client)
-    yield
-    with SyncPrefectClient(prefect.api_url) as client:
+        yield client
         client.delete_work_pool(WORK_POOL)
 
 

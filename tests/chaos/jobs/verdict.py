@@ -15,7 +15,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 from tests.chaos.jobs.parts import job_id
 from tests.chaos.jobs.stage import Stage
-from tests.jobs.yard import Mark
+from tests.services.marks import Mark
 
 __all__ = ["Findings", "found", "what_is_wrong"]
 

@@ -3,34 +3,23 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from commands.command import Command, FollowUp, Outcome
 from commands.handling import Handling
+from tests.services.marks import VARIABLE, mark, read_marks
 
 
 class Shaky(Exception):
     """Something that may go better the next time."""
 
 
-def mark(what: str, key: str) -> None:
-    """Append a line: what happened, to whom, in which process, and when."""
-    line = f"{what} {key} {os.getpid()} {time.monotonic()}\n"
-    file = os.open(os.environ["LAB_MARKS"], os.O_APPEND | os.O_CREAT | os.O_WRONLY)
-    try:
-        os.write(file, line.encode())
-    finally:
-        os.close(file)
-
-
 def count(what: str, key: str) -> int:
     """Count the lines that say so."""
-    file = Path(os.environ["LAB_MARKS"])
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return sum(line.split()[:2] == [what, key] for line in lines)
+    marks = read_marks(Path(os.environ[VARIABLE]))
+    return sum((one.what, one.key) == (what, key) for one in marks)
 
 
 class Lab(Command[Mapping[str, Any], Mapping[str, Any]]):

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from database.subscribers import add_subscriber
-from tests.database.conftest import engine, url
+from tests.conftest import engine, url
 from tests.services.mailbox import Mailbox, running_smtp
 from tests.tasks.mail.world import ANN, Emit, emit
 

@@ -1,4 +1,4 @@
-"""Every test of the database runs on both."""
+"""What is tested with a database is tested with both of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
