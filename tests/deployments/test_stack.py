@@ -22,6 +22,7 @@ from tests.services.processes import end_all, free_port, is_alive
 #: Every process that was started has this in its environment.
 MARK = "ROLLCALL_STACK_PART"
 PATIENCE = 60.0
+WORKERS = 2
 
 
 class Stack:
@@ -91,8 +92,12 @@ def stack(tmp_path: Path, nameserver: NameServer) -> Iterator[Stack]:
 
 
 def test_up_run_down(stack: Stack, tmp_path: Path) -> None:
-    """It comes up once, checks a file, and goes down without leaving a process."""
-    up = stack.make("up", "WORKERS=2")
+    """
+    It comes up once, checks a file, and goes down without leaving a process.
+
+    A worker that is killed is started again; killed as a whole, it is started anew by `make up`.
+    """
+    up = stack.make("up", f"WORKERS={WORKERS}")
     assert up.returncode == 0, up.stdout + up.stderr + stack.logs()
     address = f"http://127.0.0.1:{stack.port}"
     assert f"Prefect's UI: {address}\nLogs: {stack.folder}\n" in up.stdout
@@ -109,6 +114,12 @@ def test_up_run_down(stack: Stack, tmp_path: Path) -> None:
     assert again.returncode == 0
     assert again.stdout.startswith("It is up already, with 2 workers\n")
     assert stack.parts() == before
+
+    kill_a_worker(stack)
+    end_all(sorted(stack.processes(), key=lambda process: process.pid))
+    anew = stack.make("up", f"WORKERS={WORKERS}")
+    assert anew.returncode == 0, anew.stdout + anew.stderr
+    assert "Starting Prefect's server" in anew.stdout
 
     check_a_file(stack, tmp_path, address)
     begin_a_long_run(stack, tmp_path)
@@ -165,21 +176,15 @@ def states(home: Path) -> set[str]:
         return {state for (state,) in database.execute(question)}
 
 
-def test_a_worker_that_died_is_followed_by_another(stack: Stack) -> None:
-    """Killed, a worker is started again; killed, the whole stack is started anew by `make up`."""
-    assert stack.make("up").returncode == 0, stack.logs()
-    (worker,) = [one for one in stack.processes() if is_worker(one)]
-    worker.kill()
+def kill_a_worker(stack: Stack) -> None:
+    """Kill a worker, and wait until it is followed by another."""
+    before = {one for one in stack.processes() if is_worker(one)}
+    before.pop().kill()
     deadline = time.monotonic() + PATIENCE
-    while not [one for one in stack.processes() if is_worker(one) and one != worker]:
+    while len(after := {one for one in stack.processes() if is_worker(one)}) < WORKERS:
         assert time.monotonic() < deadline, stack.logs()
         time.sleep(0.1)
-    end_all(sorted(stack.processes(), key=lambda process: process.pid))
-    again = stack.make("up")
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "Starting Prefect's server" in again.stdout
-    assert stack.make("down").returncode == 0
-    assert stack.processes() == set()
+    assert len(after - before) == 1
 
 
 def is_worker(process: psutil.Process) -> bool:

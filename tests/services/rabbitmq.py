@@ -59,6 +59,8 @@ class Broker:
             password=self.password,
         )
         self._server: Server | None = None
+        # Kept, since to make one takes long.
+        self._http = httpx.Client(auth=(USER, self.password), timeout=30)
 
     @property
     def pid(self) -> int | None:
@@ -193,7 +195,7 @@ class Broker:
             The answer's JSON; None if it has none.
         """
         url = f"{self.management_url}/api/{path}"
-        answer = httpx.request(method, url, json=body, auth=(USER, self.password), timeout=30)
+        answer = self._http.request(method, url, json=body)
         if not (missing_ok and answer.status_code == httpx.codes.NOT_FOUND):
             answer.raise_for_status()
         return answer.json() if answer.content else None
