@@ -103,15 +103,17 @@ def test_a_second_process_leaves_a_living_run_alone(
     tmp_path: Path,
 ) -> None:
     """While a run is alive the same command makes a run of its own; both come to their end."""
-    count = 300
+    count = 150
     file = a_file(tmp_path, count)
-    pace = {"ROLLCALL_DNS_QUERIES_PER_SECOND": "30"}
+    pace = {"ROLLCALL_DNS_QUERIES_PER_SECOND": "8"}
     living = start(environment | pace, str(file), "--out", str(tmp_path / "first.csv"))
     wait_for(living, lambda: len(ask(home, COMMITTED)) > 0)
     second = start(environment, str(file), "--out", str(tmp_path / "second.csv"))
+    wait_for(second, lambda: len(ask(home, RUNS)) > 1)
+    # It has decided by now.
+    assert living.poll() is None
     _, errors = second.communicate()
     assert second.returncode == 0, errors
-    assert living.poll() is None
     _, errors = living.communicate()
     assert living.returncode == 0, errors
     assert [run[2:] for run in ask(home, RUNS)] == [(1, count), (1, count)]

@@ -66,7 +66,7 @@ def reconcile(endings: Endings) -> None:
     """
     Wait until the server knows the end of all task runs, or tell it.
 
-    One API call for each flow run, and a few more where something is missing. A server that is
+    Two API calls for each flow run, and a few more where something is missing. A server that is
     away is not waited for.
     """
     if endings.flow_run is None:
@@ -85,17 +85,30 @@ def _wrong(
 ) -> list[tuple[TaskRun, State[Any]]]:
     fewest, progressed, wait = math.inf, time.monotonic(), 0.25
     while True:
+        # What the server has not heard of at all is not among those that it tells of.
+        unheard = max(0, len(endings.by_task_run) - _count(client, flow_run))
         found = [
             (task_run, state)
             for task_run in _not_completed(client, flow_run)
             if (state := endings.right(task_run)) is not None
         ]
-        if len(found) < fewest:
-            fewest, progressed = len(found), time.monotonic()
-        if not found or time.monotonic() - progressed > PATIENCE_SECONDS:
+        left = len(found) + unheard
+        if not left:
+            return []
+        if left < fewest:
+            fewest, progressed = left, time.monotonic()
+        if time.monotonic() - progressed > PATIENCE_SECONDS:
+            if unheard:
+                logger.warning("%d task runs are missing in Prefect's UI", unheard)
             return found
         time.sleep(wait)
         wait = min(2.0, wait * 2)
+
+
+def _count(client: SyncPrefectClient, flow_run: UUID) -> int:
+    of_it = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run])).model_dump(mode="json")
+    answer = client.request("POST", "/task_runs/count", json={"flow_runs": of_it})
+    return int(answer.raise_for_status().json())
 
 
 def _not_completed(client: SyncPrefectClient, flow_run: UUID) -> Iterator[TaskRun]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psutil
 import pytest
@@ -88,6 +88,18 @@ def test_lost_states_are_told(endings: Endings, monkeypatch: pytest.MonkeyPatch)
     reconcile(endings)
     crashed = ("Crashed", "The process of its flow run died.")
     assert shown(endings) == expected | {"3": crashed, "4": crashed}
+
+
+def test_what_the_server_never_heard_of(
+    endings: Endings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is waited for while it may still come; then a warning counts it."""
+    monkeypatch.setattr(reconciliation, "PATIENCE_SECONDS", 0.5)
+    known = len(ids(endings))
+    for _ in range(known + 2):
+        endings.add(uuid4(), Completed())
+    reconcile(endings)
+    assert "2 task runs are missing in Prefect's UI" in caplog.text
 
 
 def test_the_server_is_away(endings: Endings, caplog: pytest.LogCaptureFixture) -> None:
