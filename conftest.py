@@ -18,7 +18,12 @@ from playwright.sync_api import Page
 
 from tests.services.browser import open_browser
 from tests.services.postgres import Postgres, running_postgres
-from tests.services.prefect import SETTINGS, PrefectServer, running_prefect_server_on_postgres
+from tests.services.prefect import (
+    QUICK_CLIENTS,
+    SETTINGS,
+    PrefectServer,
+    running_prefect_server_on_postgres,
+)
 from tests.services.rabbitmq import Broker, running_rabbitmq
 
 
@@ -28,7 +33,7 @@ def _leave_the_users_home() -> None:
         del os.environ[name]
     home = tempfile.mkdtemp(prefix="rollcall-tests-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    os.environ |= {"HOME": home, "PREFECT_HOME": f"{home}/.prefect", **SETTINGS}
+    os.environ |= {"HOME": home, "PREFECT_HOME": f"{home}/.prefect", **SETTINGS, **QUICK_CLIENTS}
 
 
 # How long an example takes says how busy the machine is.

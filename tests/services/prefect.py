@@ -37,9 +37,10 @@ SETTINGS = {
     # (3.8), which then does nothing else than look.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_CLI_PROMPT": "false",
-    # Each of the many clients otherwise reads all authorities of the Web: 20 ms of a processor.
-    "PREFECT_API_SSL_CERT_FILE": str(AUTHORITY),
 }
+#: Not a setting of the server's, and not for benchmarks: each of the many clients otherwise reads
+#: all authorities of the Web, which takes 20 ms of a processor.
+QUICK_CLIENTS = {"PREFECT_API_SSL_CERT_FILE": str(AUTHORITY)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +163,7 @@ def _environment(home: Path, port: int) -> dict[str, str]:
     ours = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PREFECT_", "ROLLCALL_"))
+        if not name.startswith(("PREFECT_", "ROLLCALL_")) or name in QUICK_CLIENTS
     }
     temporary = home / "tmp"
     temporary.mkdir(exist_ok=True)
