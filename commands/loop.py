@@ -30,8 +30,10 @@ def _running_loop() -> asyncio.AbstractEventLoop:
     global _loop  # noqa: PLW0603 - one a process is what this module is for
     with _lock:
         if _loop is None:
-            _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="commands", daemon=True).start()
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="commands", daemon=True).start()
+            # Not before: nobody would run what is given to a loop whose thread did not start.
+            _loop = loop
         return _loop
 
 

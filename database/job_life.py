@@ -60,7 +60,8 @@ def claim_job(engine: Engine, id_: UUID, message: UUID, order: Order, worker: st
         taken = {"state": "running", "attempts": job.attempts + 1, "worker": worker}
         # A failure that was told is not this one's, if there is to be one.
         taken |= {"started_at": job.started_at or now(), "ended_at": None, "digest": None}
-        return Claim(_set(connection, job.id, taken))
+        _set(connection, job.id, taken)
+        return Claim(_the(connection, job.id))
 
 
 def end_job(
@@ -81,8 +82,7 @@ def end_job(
         more: Other columns, as `status`, `answer` and `error`.
     """
     with transaction(engine) as connection:
-        ended = {"state": state, "ended_at": now(), **more}
-        connection.execute(update(jobs).where(jobs.c.id == id_).values(ended))
+        _set(connection, id_, {"state": state, "ended_at": now(), **more})
         if also is not None:
             also(connection)
 
@@ -178,7 +178,5 @@ def _the(connection: Connection, id_: UUID) -> StoredJob:
     return stored(connection.execute(select(*COLUMNS).where(jobs.c.id == id_)).mappings().one())
 
 
-def _set(connection: Connection, id_: UUID, values: dict[str, Any]) -> StoredJob:
-    """Change a job; returns it as it is now."""
-    changed = update(jobs).where(jobs.c.id == id_).values(values).returning(*COLUMNS)
-    return stored(connection.execute(changed).mappings().one())
+def _set(connection: Connection, id_: UUID, values: dict[str, Any]) -> None:
+    connection.execute(update(jobs).where(jobs.c.id == id_).values(values))

@@ -36,7 +36,7 @@ Run = Callable[[Flow[..., Any], Mapping[str, Any]], State[Any]]
 
 
 class ServerNotStarted(Exception):
-    """Prefect's temporary server does not answer in time."""
+    """Prefect's temporary server did not start, or not in time."""
 
 
 @contextmanager
@@ -83,11 +83,13 @@ def _client() -> SyncPrefectClient:
     try:
         return get_client(sync_client=True)
     except RuntimeError as error:
-        raise ServerNotStarted(
-            f"{error} PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS gives it more time than"
-            f" {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()} s; a server of your own,"
-            " in PREFECT_API_URL, spares it"
-        ) from error
+        reason = f"Prefect's temporary server: {error}"
+        if "Timed out" in reason and "exited" not in reason:
+            seconds = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
+            reason += (
+                f" PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS gives it more than {seconds} s."
+            )
+        raise ServerNotStarted(f"{reason} Or set PREFECT_API_URL to a server of yours") from error
 
 
 def _close(client: SyncPrefectClient, before: UUID | None, successor: str) -> None:

@@ -15,7 +15,7 @@ from prefect.settings import (
     get_current_settings,
     temporary_settings,
 )
-from prefect_rabbitmq.task_runs import pages, read_task_runs
+from prefect_rabbitmq.task_runs import read_task_runs
 
 from database.engine import open_database
 from database.job_life import lose_job
@@ -90,6 +90,5 @@ def _known(jobs: list[StoredJob]) -> Iterator[tuple[StoredJob, TaskRun]]:
     if not by_message:
         return
     with get_client(sync_client=True) as client:
-        for page in pages(by_message):
-            for id_, task_run in read_task_runs(client, page).items():
-                yield by_message[id_], task_run
+        for id_, task_run in read_task_runs(client, by_message).items():
+            yield by_message[id_], task_run

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from sqlite3 import connect
 
@@ -73,10 +73,22 @@ class Stack:
                 found.add(process)
         return found
 
-    def parts(self) -> set[psutil.Process]:
+    def parts(self) -> set[int]:
         """Find those that `make up` has started, without what they start when they like."""
-        every = self.processes()
-        return {process for process in every if process.ppid() not in {one.pid for one in every}}
+        parents = {}
+        for process in self.processes():
+            with suppress(psutil.Error):
+                parents[process.pid] = process.ppid()
+        return {child for child, parent in parents.items() if parent not in parents}
+
+    def workers(self) -> set[psutil.Process]:
+        """Find the workers, without their supervisors and what they start."""
+        found = set()
+        for process in self.processes():
+            with suppress(psutil.Error):
+                if process.cmdline()[1:5] == ["-m", "prefect", "worker", "start"]:
+                    found.add(process)
+        return found
 
     def logs(self) -> str:
         """Return what all of it wrote."""
@@ -178,19 +190,12 @@ def states(home: Path) -> set[str]:
 
 def kill_a_worker(stack: Stack) -> None:
     """Kill a worker, and wait until it is followed by another."""
-    before = {one for one in stack.processes() if is_worker(one)}
-    before.pop().kill()
+    before = stack.workers()
+    end_all([next(iter(before))])
     deadline = time.monotonic() + PATIENCE
-    while len(after := {one for one in stack.processes() if is_worker(one)}) < WORKERS:
+    while not stack.workers() - before:
         assert time.monotonic() < deadline, stack.logs()
         time.sleep(0.1)
-    assert len(after - before) == 1
-
-
-def is_worker(process: psutil.Process) -> bool:
-    """Tell a worker from its supervisor and from what it starts."""
-    words: list[str] = process.cmdline()
-    return words[1:5] == ["-m", "prefect", "worker", "start"]
 
 
 @pytest.mark.parametrize("words", [["WORKERS=0"], ["WORKERS=many"]])

@@ -145,8 +145,8 @@ def test_a_server_that_takes_too_long_is_one_line(tmp_path: Path) -> None:
     said, errors = process.communicate()
     assert (process.returncode, said) == (terminal.BROKEN, "")
     (line,) = errors.split("\n")[1:-1]
-    assert line.startswith("error: Timed out while attempting to connect to ephemeral Prefect")
-    assert f"{setting} gives it more time" in line
+    assert line.startswith("error: Prefect's temporary server: Timed out while")
+    assert f"{setting} gives it more than 1 s" in line
 
 
 def test_a_database_that_is_away_is_one_line(

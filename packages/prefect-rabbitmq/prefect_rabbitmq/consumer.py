@@ -195,10 +195,12 @@ class Consumer:
         return CurrentMessage(job.id, job.work_queue, deliveries, self._worker)
 
     def _next(self) -> Job | None:
-        asked: Job | None = None
-        for job in self._jobs.candidates(self._limits.concurrency):
-            if asked and asked.priority < job.priority:
-                # The API answers soon; the other would hold the slot for as long as it takes.
+        #: The priorities of those of which the API has not said yet whether they are wanted.
+        asked: list[int] = []
+        slots = self._limits.concurrency
+        for job in self._jobs.candidates(slots):
+            # Each has a free slot kept for it: it would wait for as long as others hold that.
+            if sum(one < job.priority for one in asked) >= slots - self._jobs.under_way:
                 return None
             match self._standings.of(job):
                 case "on":
@@ -207,7 +209,7 @@ class Consumer:
                     del self._jobs.waiting[job.tag]
                     self._settlement.drop(job, is_told=self._standings.is_told(job))
                 case "unknown":
-                    asked = asked or job
+                    asked.append(job.priority)
         return None
 
     def _counted(self) -> None:

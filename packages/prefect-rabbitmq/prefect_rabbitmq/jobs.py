@@ -115,6 +115,11 @@ class Jobs:
         waiting = (job for job in self.waiting.values() if job.has_room(at_once[job.work_queue]))
         return sorted(waiting, key=lambda job: job.order)
 
+    @property
+    def under_way(self) -> int:
+        """How many have a slot."""
+        return len(self.running) + len(self.orphans)
+
     def start(self, job: Job) -> None:
         """Move a waiting one to those that run."""
         job.started = time.monotonic()

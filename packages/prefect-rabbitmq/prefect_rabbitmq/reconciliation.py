@@ -22,6 +22,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
     TaskRunFilter,
+    TaskRunFilterId,
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
@@ -29,12 +30,14 @@ from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
 from prefect.exceptions import PrefectException
 from prefect.states import Crashed
 
+from prefect_rabbitmq.task_runs import PAGE, pages
+
 logger = logging.getLogger("prefect.rabbitmq.reconciliation")
 
 #: Seconds without progress after which what the server has not recorded counts as lost.
 PATIENCE_SECONDS = 10.0
-#: Task runs that the server gives at once.
-PAGE = 200
+#: Task runs that it counts at once.
+COUNTED = 1_000
 
 
 @dataclass(slots=True)
@@ -66,7 +69,8 @@ def reconcile(endings: Endings) -> None:
     """
     Wait until the server knows the end of all task runs, or tell it.
 
-    Two API calls for each flow run, and a few more where something is missing. A server that is
+    What it has never heard of cannot be told, and is counted in a warning. An API call for each
+    flow run, and one for each 1,000 task runs; more where something is missing. A server that is
     away is not waited for.
     """
     if endings.flow_run is None:
@@ -83,16 +87,18 @@ def reconcile(endings: Endings) -> None:
 def _wrong(
     client: SyncPrefectClient, flow_run: UUID, endings: Endings
 ) -> list[tuple[TaskRun, State[Any]]]:
+    unknown = _Unknown(client, endings)
     fewest, progressed, wait = math.inf, time.monotonic(), 0.25
     while True:
-        # What the server has not heard of at all is not among those that it tells of.
-        unheard = max(0, len(endings.by_task_run) - _count(client, flow_run))
+        # Before the others: what becomes known meanwhile is among those.
+        unheard = unknown.count()
         found = [
             (task_run, state)
             for task_run in _not_completed(client, flow_run)
             if (state := endings.right(task_run)) is not None
         ]
-        left = len(found) + unheard
+        # To be heard of is progress, too.
+        left = len(found) + 2 * unheard
         if not left:
             return []
         if left < fewest:
@@ -105,10 +111,23 @@ def _wrong(
         wait = min(2.0, wait * 2)
 
 
-def _count(client: SyncPrefectClient, flow_run: UUID) -> int:
-    of_it = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run])).model_dump(mode="json")
-    answer = client.request("POST", "/task_runs/count", json={"flow_runs": of_it})
-    return int(answer.raise_for_status().json())
+class _Unknown:
+    """Task runs of which the server has not heard at all; it lists none of them."""
+
+    def __init__(self, client: SyncPrefectClient, endings: Endings) -> None:
+        self._client = client
+        self._pages = list(pages(endings.by_task_run, COUNTED))
+
+    def count(self) -> int:
+        """Ask for those that it did not know the last time."""
+        lacking = [(ids, len(ids) - self._known(ids)) for ids in self._pages]
+        self._pages = [ids for ids, missing in lacking if missing]
+        return sum(missing for _, missing in lacking)
+
+    def _known(self, ids: list[UUID]) -> int:
+        wanted = TaskRunFilter(id=TaskRunFilterId(any_=ids)).model_dump(mode="json")
+        answer = self._client.request("POST", "/task_runs/count", json={"task_runs": wanted})
+        return int(answer.raise_for_status().json())
 
 
 def _not_completed(client: SyncPrefectClient, flow_run: UUID) -> Iterator[TaskRun]:

@@ -9,7 +9,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterId, TaskRunFilterState
 from prefect.client.schemas.objects import TaskRun
 
-__all__ = ["pages", "read_task_runs"]
+__all__ = ["PAGE", "pages", "read_task_runs"]
 
 #: Runs that the API gives at once.
 PAGE = 200
@@ -33,8 +33,8 @@ def read_task_runs(
     return found
 
 
-def pages(ids: Iterable[UUID]) -> Iterator[list[UUID]]:
-    """Yield ids, as many at once as the API gives runs for."""
+def pages(ids: Iterable[UUID], size: int = PAGE) -> Iterator[list[UUID]]:
+    """Yield ids, so many at once; by default as many as the API gives runs for."""
     listed = list(ids)
-    for first in range(0, len(listed), PAGE):
-        yield listed[first : first + PAGE]
+    for first in range(0, len(listed), size):
+        yield listed[first : first + size]

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prefect_rabbitmq.standings import UNKNOWN_SECONDS
 
-from tests.rabbitmq.workers import Plant, running_plant
+from tests.rabbitmq.workers import Plant, metric, running_plant
 from tests.services.prefect import PrefectServer, running_prefect_server_on_postgres
-from tests.services.processes import Server, running, wait_until
+from tests.services.processes import Server, free_port, running, wait_until
 from tests.services.rabbitmq import Broker
 
 START_SECONDS = 180.0
+#: Where the worker serves its metrics.
+PORT = free_port()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,9 @@ def away(
         worker = plant.worker(
             "worker",
             queues=("default", "high"),
-            PREFECT_RABBITMQ_CONCURRENCY="1",
+            PREFECT_RABBITMQ_CONCURRENCY="2",
+            PREFECT_CLIENT_METRICS_ENABLED="true",
+            PREFECT_CLIENT_METRICS_PORT=str(PORT),
             # As by default: what asks every second gives up after a minute.
             PREFECT_WORKER_HEARTBEAT_SECONDS="30",
             PREFECT_WORKER_QUERY_SECONDS="10",
@@ -73,19 +78,30 @@ def hanging(server: Server) -> Iterator[None]:
 def test_what_the_server_is_asked_about_is_not_overtaken(
     server: PrefectServer, away: Plant
 ) -> None:
-    """A job of a higher priority keeps its place while the worker asks whether it is wanted."""
-    away.publish("hold", key="order-first", gate=away.gate("order"))
-    away.until("start", "order-", 1)
-    away.publish("note", key="order-low")
-    away.wait(lambda: away.waiting() == 0)
-    # Its worker has asked about it by then; if not, this test says too little.
-    time.sleep(1.0)
+    """A job of a higher priority has a slot kept for it while the worker asks of it; one slot."""
+
+    def is_held(what: str, count: int) -> bool:
+        name = f'prefect_rabbitmq_messages_{what}{{work_pool="{away.pool}"}}'
+        return metric(PORT, name) == count
+
+    for number in range(2):
+        away.publish("hold", key=f"order-first-{number}", gate=away.gate(f"order-{number}"))
+    away.until("start", "order-", 2)
+    for number in range(2):
+        away.publish("hold", key=f"order-low-{number}", gate=away.gate("order-low"))
+    away.wait(lambda: is_held("waiting", 2))
+    # So long it may take until the worker runs what it has not been told of.
+    time.sleep(UNKNOWN_SECONDS + 1.5)
     with hanging(server.server):
         away.publish("note", key="order-high", work_queue="high")
-        away.wait(lambda: away.waiting("high") == 0)
-        away.open("order")
-        away.until("end", "order-", 3)
-    assert away.keys("start", "order-") == ["order-first", "order-high", "order-low"]
+        away.wait(lambda: is_held("waiting", 3))
+        for number in range(2):
+            away.open(f"order-{number}")
+        away.until("end", "order-high", 1)
+        away.open("order-low")
+        away.until("end", "order-", 5)
+    begun = away.keys("start", "order-")[2:]
+    assert begun == ["order-low-0", "order-high", "order-low-1"]
 
 
 def test_a_server_that_is_killed_and_started(server: PrefectServer, away: Plant) -> None:

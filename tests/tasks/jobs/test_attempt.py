@@ -82,14 +82,19 @@ def test_a_cancellation_while_the_try_is_handed_over(monkeypatch: pytest.MonkeyP
 
 
 def test_a_cancellation_before_the_try_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It never begins, and nobody waits for it."""
+    """It never begins, and nobody waits for its end."""
 
     def cancelled(coroutine: Coroutine[Any, Any, Any]) -> NoReturn:
         monkeypatch.setattr(attempt, "submit", loop.submit)
         coroutine.close()
         raise TaskCancelled
 
+    def run() -> None:
+        with pytest.raises(TaskCancelled):
+            attempt.try_once(Slow({}, Environment()), None)
+        ended.set()
+
+    ended = threading.Event()
     monkeypatch.setattr(attempt, "submit", cancelled)
-    with pytest.raises(TaskCancelled):
-        attempt.try_once(Slow({}, Environment()), None)
-    assert not Slow.begun.is_set()
+    threading.Thread(target=run, daemon=True).start()
+    assert ended.wait(30)

@@ -7,11 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from database.subscribers import add_subscriber
-from tests.conftest import engine, url
 from tests.services.mailbox import Mailbox, running_smtp
 from tests.tasks.mail.world import ANN, Emit, emit
-
-__all__ = ["engine", "url"]
 
 
 @pytest.fixture
