@@ -18,7 +18,7 @@ from tests.chaos.control import Control
 from tests.chaos.nameserver import MISSING, NameServer, running_name_server
 from tests.chaos.workers import Workers, running_workers
 from tests.services.postgres import Postgres
-from tests.services.prefect import running_prefect_server
+from tests.services.prefect import running_prefect_server_on_postgres
 from tests.services.processes import wait_until
 from tests.services.proxy import Proxy, running_proxy
 from tests.services.rabbitmq import Broker
@@ -74,7 +74,7 @@ def running_stage(
     """
     with contextlib.ExitStack() as stack:
         (home := directory / "prefect").mkdir()
-        prefect = stack.enter_context(running_prefect_server(home))
+        prefect = stack.enter_context(running_prefect_server_on_postgres(home))
         control = Control(prefect)
         stack.callback(control.close)
         network = stack.enter_context(running_proxy(broker.port))
