@@ -47,6 +47,9 @@ class Listener:
             pass
         finally:
             writer.close()
+            # What is not sent yet keeps it open; a loop that ends meanwhile would leave it so.
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
             self._open.discard(writer)
 
 
