@@ -126,7 +126,8 @@ class Broker:
             name_contains: A part of the name that the client gave, or of its address.
 
         Returns:
-            How many were closed.
+            How many were listed: those that are open, and perhaps some that closed a moment ago.
+            RabbitMQ may list a connection for two minutes that ended while it was being collected.
         """
         named = [name for name, given in self._connections() if name_contains in f"{name} {given}"]
         for name in named:

@@ -77,12 +77,12 @@ def test_a_virtual_host_is_the_tests_own(rabbitmq: Broker, amqp_url: str) -> Non
 def test_connections_are_closed_by_name(rabbitmq: Broker, amqp_url: str) -> None:
     """Only the connections asked for are closed, those opened just now as well."""
     with channel(amqp_url, "ours one") as closed, channel(amqp_url, "ours two") as left:
-        assert rabbitmq.close_connections("ours one") == 1
+        assert rabbitmq.close_connections("ours one")
         with pytest.raises(pika.exceptions.ConnectionClosedByBroker):
             closed.connection.process_data_events(LONG)
         left.connection.process_data_events(0)
         assert left.is_open
-        assert rabbitmq.close_connections("ours") == 1
+        assert rabbitmq.close_connections("ours")
         with pytest.raises(pika.exceptions.ConnectionClosedByBroker):
             left.connection.process_data_events(LONG)
 

@@ -34,7 +34,7 @@ def worker(plant: Plant, proxy: Proxy) -> Iterator[Server]:
 
 def close(plant: Plant, proxy: Proxy) -> None:
     """Do what an administrator does."""
-    assert plant.broker.close_connections("prefect worker connected") >= 1
+    assert plant.broker.close_connections("prefect worker connected")
 
 
 def cut(plant: Plant, proxy: Proxy) -> None:
@@ -113,7 +113,7 @@ def test_a_task_that_does_not_stop_is_not_run_beside_itself(plant: Plant, worker
     for key in keys:
         plant.publish("block", key=key, seconds=10)
     plant.wait(lambda: sorted(plant.keys("start", "stubborn")) == keys)
-    assert plant.broker.close_connections("prefect worker connected") >= 1
+    assert plant.broker.close_connections("prefect worker connected")
     plant.wait(lambda: sorted(plant.keys("end", "stubborn")) == keys)
     assert most_at_once(plant.of("stubborn")) <= 4
     first, second = (mark.pid for mark in plant.marks("start", "stubborn"))

@@ -139,7 +139,7 @@ def test_metrics_are_served(plant: Plant, configured: Server) -> None:
     assert metric(PORT, f"prefect_rabbitmq_messages_waiting{pool}") == 0
     # One that never happened has no line, or 0.
     before = metric(PORT, f"prefect_rabbitmq_reconnects_total{pool}")
-    assert plant.broker.close_connections("prefect worker configured") == 1
+    assert plant.broker.close_connections("prefect worker configured")
     plant.wait(lambda: metric(PORT, f"prefect_rabbitmq_reconnects_total{pool}") == before + 1)
     plant.wait(lambda: plant.takers() == 1)
 
