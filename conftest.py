@@ -49,7 +49,16 @@ pytest_plugins = ["tests.flows.fixtures", "tests.rabbitmq.fixtures", "tests.rabb
 
 
 #: Where tests take long. Short ones are left for the end, so that all processes end together.
-SLOW = ("tests/chaos", "tests/deployments", "packages", "tests/jobs", "tests/flows")
+SLOW = (
+    "tests/chaos",
+    "tests/deployments",
+    "packages",
+    "tests/jobs",
+    "tests/flows",
+    "tests/examples",
+    "tests/services",
+    "tests/test_readme",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -105,7 +105,7 @@ def left() -> list[psutil.Process]:
 
 def nothing_left() -> bool:
     """Wait until nothing is left: what is killed is gone a moment later."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while left() and time.monotonic() < deadline:
         time.sleep(0.01)
     return not left()

@@ -63,7 +63,7 @@ def test_what_takes_too_long_is_late() -> None:
     class Slow(Work):
         """Every hundredth payload never ends, one of them not even when stopped in order."""
 
-        handling = Handling(timeout_seconds=0.2)
+        handling = Handling(timeout_seconds=1.5)
 
         async def act(self, _payload: str) -> None:
             """Wait for ever."""
@@ -80,6 +80,6 @@ def test_what_takes_too_long_is_late() -> None:
     outcomes = {one.payload: one.outcome for one in asyncio.run(run(command))}
     late = {payload for payload, outcome in outcomes.items() if outcome.status == "late"}
     assert late == {f"payload{n}" for n in (100, 200, 300, 400)}
-    assert all("0.2 s" in (outcomes[payload].error or "") for payload in late)
+    assert all("1.5 s" in (outcomes[payload].error or "") for payload in late)
     assert len(outcomes) == len(PAYLOADS)
     assert command.under_way == 0

@@ -196,7 +196,7 @@ async def says_nothing(_reader: asyncio.StreamReader, _writer: asyncio.StreamWri
 def test_a_broken_handshake_is_told(stage: Stage, talk: Talk, status: str) -> None:
     """A server that accepts connections and does not get through with TLS is told as that."""
     with running_listener(talk) as listener:
-        checked = stage.check("a.org", https_port=listener.port, timeout_seconds=1.0)
+        checked = stage.check("a.org", https_port=listener.port, timeout_seconds=3.0)
         assert checked.statuses == {"a.org": status}, checked.outcomes
         assert listener.connections == 1
 

@@ -12,7 +12,7 @@ from tests.rabbitmq.workers import Plant
 from tests.services.processes import Server, is_alive
 
 #: "At once", on a busy machine.
-SOON_SECONDS = 10.0
+SOON_SECONDS = 30.0
 
 
 @pytest.fixture
