@@ -87,9 +87,17 @@ def _claim(inbox: Path, file: Path) -> None:
             raise
 
 
-def _finish(inbox: Path, waiting: Path, start: Callable[[Path, str], None]) -> Iterator[Path]:
+def _held(folder: Path) -> list[Path]:
     # Empty: another watcher is about to move the file there, or died before it did.
-    for file in sorted((inbox / TAKEN / waiting.name).glob("*")):
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        # Another watcher was quicker than that one, which takes its claim back.
+        return []
+
+
+def _finish(inbox: Path, waiting: Path, start: Callable[[Path, str], None]) -> Iterator[Path]:
+    for file in _held(inbox / TAKEN / waiting.name):
         start(file, waiting.name)
         waiting.unlink(missing_ok=True)
         yield file

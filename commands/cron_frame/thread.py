@@ -87,8 +87,10 @@ class ExportThread:
             return await asyncio.shield(doing)
         except asyncio.CancelledError:
             self.stop.ask()
-            # Nobody else may begin before it has really ended.
-            await asyncio.wait({doing})
+            # Nobody else may begin before it has really ended, however often we are cancelled.
+            while not doing.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({doing})
             self.stop.over.set()
             if not doing.cancelled():
                 doing.exception()

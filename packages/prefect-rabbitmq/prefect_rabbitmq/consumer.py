@@ -122,6 +122,7 @@ class Consumer:
         """End the tasks' process, which gets a moment to send its logs; from any thread."""
         self._standings.stop()
         self._process.stop(CANCEL_SECONDS)
+        self._settlement.close()
 
     # --- the session ----------------------------------------------------------
 

@@ -21,8 +21,11 @@ logger = logging.getLogger("prefect.rabbitmq.lane")
 
 #: Seconds between tries to take from a queue that another worker has for itself, or that failed.
 AGAIN_SECONDS = 1.0
-#: Seconds between looks whether the one before has gone.
-LOOK_SECONDS = 0.2
+#: Seconds between looks whether the one before has gone; more than the 250 ms after which RabbitMQ
+#: 3 says 0 for a queue whose leader is silent.
+LOOK_SECONDS = 0.3
+#: Looks in a row that must have found nobody.
+LOOKS = 2
 #: What RabbitMQ says to the second one who wants a queue for himself.
 RESOURCE_LOCKED = 405
 
@@ -151,13 +154,13 @@ class Lane:
         )
         if self.source.limit is not None:
             turn = topology.turn_declaration(self._pool, self.source.work_queue)
-            channel.queue_declare(**turn, callback=lambda _: self._look(channel))
+            channel.queue_declare(**turn, callback=lambda _: self._look(channel, LOOKS))
         else:
             self._prepare(channel)
 
-    def _look(self, channel: Channel) -> None:
+    def _look(self, channel: Channel, looks: int) -> None:
         """
-        Wait until nobody else takes from a limited queue.
+        Wait until nobody else takes from a limited queue, seen so often in a row.
 
         Whoever had the turn before may be gone while RabbitMQ has not yet put his message back, as
         after a crash of its own: the next message would be run before that one.
@@ -165,11 +168,12 @@ class Lane:
         if self._connection is None or not channel.is_open:
             return
         queue = topology.queue_name(self._pool, self.source.work_queue)
-        channel.queue_declare(queue, passive=True, callback=partial(self._looked, channel))
+        channel.queue_declare(queue, passive=True, callback=partial(self._looked, channel, looks))
 
-    def _looked(self, channel: Channel, frame: Method) -> None:
-        if frame.method.consumer_count:
-            self._later(LOOK_SECONDS, partial(self._look, channel))
+    def _looked(self, channel: Channel, looks: int, frame: Method) -> None:
+        left = LOOKS if frame.method.consumer_count else looks - 1
+        if left:
+            self._later(LOOK_SECONDS, partial(self._look, channel, left))
         else:
             self._prepare(channel)
 

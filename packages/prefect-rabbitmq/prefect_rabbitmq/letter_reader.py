@@ -10,9 +10,9 @@ closed.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
@@ -26,8 +26,10 @@ from prefect_rabbitmq.settings import pool_credentials
 
 __all__ = ["LetterReader", "opened_letters"]
 
-#: Seconds without a letter after which no more are expected.
+#: Seconds without a letter after which RabbitMQ is asked whether there are more.
 SILENCE_SECONDS = 2.0
+#: More than the 250 ms after which RabbitMQ 3 says 0 and 0 for a queue whose leader is silent.
+LEADER_SECONDS = 0.3
 #: The longest wait until what stays can be read again, and the seconds between two looks at it.
 RETURN_SECONDS, LOOK_SECONDS = 5.0, 0.01
 
@@ -58,20 +60,36 @@ class LetterReader:
         self.channel = channel
         self._watching = watching
         self._queue = topology.dead_letters_name(pool)
-        declared = watching.queue_declare(self._queue, passive=True).method
+        declared = self._declared()
+        if not declared.message_count and not declared.consumer_count:
+            watching.connection.sleep(LEADER_SECONDS)
+            declared = self._declared()
         # RabbitMQ 3 does not refuse a second consumer where the first is an exclusive one; and who
         # sees only the rest takes it for all.
         if declared.consumer_count:
             raise Refused(f"another program is reading the dead letters of pool '{pool}' just now")
         self._staying: int = declared.message_count
+        self._window, self._held = window, 0
         channel.basic_qos(prefetch_count=window)
         deliveries = channel.consume(
             self._queue, exclusive=True, inactivity_timeout=SILENCE_SECONDS
         )
-        self._present = itertools.takewhile(
-            lambda delivery: delivery[0] is not None,
-            itertools.islice(deliveries, self._staying),
-        )
+        self._present = self._read(deliveries, self._staying)
+
+    def _read(self, deliveries: Iterator[Any], count: int) -> Iterator[Any]:
+        """Yield so many, or as many as there are."""
+        while count and (delivery := next(deliveries, None)):
+            if delivery[0] is not None:
+                count -= 1
+                self._held += 1
+                yield delivery
+            elif self._held >= self._window or not self._has_more():
+                return
+
+    def _has_more(self) -> bool:
+        declared = self._declared()
+        # Without even our own consumer it is no answer.
+        return bool(declared.message_count or not declared.consumer_count)
 
     def __iter__(self) -> Iterator[Letter]:
         for method, properties, body in self._present:
@@ -81,6 +99,7 @@ class LetterReader:
         """Take a letter off the dead letters for good."""
         self.channel.basic_ack(letter.tag)
         self._staying -= 1
+        self._held -= 1
 
     def close(self) -> None:
         """Give the others back, and wait until everybody can read them."""
@@ -93,13 +112,11 @@ class LetterReader:
         with contextlib.suppress(AMQPError):
             # RabbitMQ says that the channel is closed before the queue knows of it.
             deadline = time.monotonic() + RETURN_SECONDS
-            while time.monotonic() < deadline and self._waiting() < self._staying:
+            while time.monotonic() < deadline and self._declared().message_count < self._staying:
                 self._watching.connection.sleep(LOOK_SECONDS)
 
-    def _waiting(self) -> int:
-        declared = self._watching.queue_declare(self._queue, passive=True)
-        count: int = declared.method.message_count
-        return count
+    def _declared(self) -> Any:
+        return self._watching.queue_declare(self._queue, passive=True).method
 
 
 @contextlib.contextmanager

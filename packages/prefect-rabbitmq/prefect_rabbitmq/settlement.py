@@ -18,6 +18,7 @@ from prefect_rabbitmq.lane import Delivery
 from prefect_rabbitmq.messages import Malformed
 from prefect_rabbitmq.outcomes import reply_of
 from prefect_rabbitmq.outlet import Outlet
+from prefect_rabbitmq.unwanted import Unwanted
 
 logger = logging.getLogger("prefect.rabbitmq.settlement")
 
@@ -38,6 +39,7 @@ class Settlement:
         self._pool, self._outlet, self._drain = pool, outlet, drain
         self._counted = counted
         self._outsiders = outsiders.Outsiders()
+        self._unwanted = Unwanted()
 
     def done(self, job: Job, outcome: str, reply: bytes) -> None:
         """Answer a message whose task has ended, then acknowledge it."""
@@ -50,12 +52,13 @@ class Settlement:
 
     def drop(self, job: Job, *, is_told: bool) -> None:
         """End a message that nobody wants any more; `is_told`: Prefect's server has its end."""
-        said = "Cancelled" if job.flow_run is None else "Its flow run is over"
-        if is_told:
-            # In the words of whoever cancelled it.
-            self._answer(job, Cancelled(message=said))
-        else:
-            self.end(job, Cancelled(message=said))
+        state: State[Any] = Cancelled(
+            message="Cancelled" if job.flow_run is None else "Its flow run is over"
+        )
+        # Else it has ended in the words of whoever cancelled it.
+        if not is_told:
+            self._unwanted.end(job, state)
+        self._answer(job, state)
         self._count(job.work_queue, "dropped")
 
     def end(self, job: Job, state: State[Any]) -> None:
@@ -77,6 +80,10 @@ class Settlement:
     def process_died(self) -> None:
         """Tell the ends that the tasks' process may have taken with it."""
         self._outsiders.tell()
+
+    def close(self) -> None:
+        """Tell what is left to be told; from any thread."""
+        self._unwanted.close()
 
     def _answer(self, job: Job, state: State[Any]) -> None:
         reply = reply_of(state, None).encode()
