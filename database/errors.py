@@ -54,7 +54,8 @@ def database_errors(where: str) -> Iterator[None]:
         where: The database, as a person may see it: without a password.
     """
     try:
-        yield
+        with _interruptions():
+            yield
     except exc.TimeoutError as error:
         message = f"the database {where} is too busy: {error}"
         raise DatabaseUnreachable(message) from error
@@ -69,3 +70,22 @@ def database_errors(where: str) -> Iterator[None]:
             raise DatabaseFull(message) from error
         message = f"the database {where} cannot be used: {reason}; check ROLLCALL_DATABASE_URL"
         raise DatabaseUnreachable(message) from error
+
+
+@contextmanager
+def _interruptions() -> Iterator[None]:
+    """Let Ctrl-C be one: SQLAlchemy, interrupted in a commit, fails at an assertion of its own."""
+    try:
+        yield
+    except Exception as error:
+        if interruption := _interruption(error):
+            raise interruption from None
+        raise
+
+
+def _interruption(error: BaseException) -> KeyboardInterrupt | None:
+    """Return what came before an error, if that was an interruption."""
+    before = error.__context__
+    while before is not None and not isinstance(before, KeyboardInterrupt):
+        before = before.__context__
+    return before

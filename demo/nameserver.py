@@ -43,6 +43,8 @@ class NameServer:
     def __init__(self, script: Script, *, port: int = 0) -> None:
         self._script = script
         self._queries: Counter[tuple[str, str, str]] = Counter()
+        self._lookups: Counter[tuple[str, str, str]] = Counter()
+        self._last: dict[tuple[str, str, str], int] = {}
         self._troubled: Counter[str] = Counter()
         self._udp_socket, self._tcp_socket = _sockets(port)
         self._open: set[asyncio.BaseTransport] = set()
@@ -66,6 +68,15 @@ class NameServer:
             A copy: (name in lower case without the last dot, type, `udp` or `tcp`) to how often.
         """
         return self._queries.copy()
+
+    @property
+    def lookups(self) -> Counter[tuple[str, str, str]]:
+        """
+        Count as `queries` does, but a query that was sent again only once.
+
+        A client that gets no answer soon sends the same packet again, with the same id.
+        """
+        return self._lookups.copy()
 
     async def __aenter__(self) -> Self:
         """Begin to answer."""
@@ -116,7 +127,10 @@ class NameServer:
     def _behaviour(self, query: Query, protocol: str) -> Behaviour:
         """Count a query and look up what to do with it by now."""
         behaviour, name = self._script.behaviour(query.name), _text(query)
-        self._queries[name, query.type, protocol] += 1
+        question = (name, query.type, protocol)
+        self._queries[question] += 1
+        self._lookups[question] += self._last.get(question) != query.message.id
+        self._last[question] = query.message.id
         asked = sum(self._queries[name, query.type, how] for how in ("udp", "tcp"))
         if behaviour.later is not None and asked > behaviour.times:
             return behaviour.later

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tasks.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -20,13 +22,14 @@ def block(language: str, opening: str) -> str:
     return found[1]
 
 
+@pytest.mark.timeout(900)
 def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
     """`make demo`, with an empty home and no network, prints the ledger and statuses shown."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     done = subprocess.run(
         [sys.executable, "-m", "demo"],
-        cwd=ROOT,
-        env=environment | {"HOME": str(tmp_path)},
+        cwd=tmp_path,
+        env=environment | {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
+from tests.services.asking import patient
 from tests.services.prefect import PrefectServer
 from tests.services.processes import Server, start, wait_until
 
@@ -20,8 +19,8 @@ UNDER_WAY = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 #: Seconds that the server gets to start, and to answer once it is there.
 START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
-#: Seconds between two tries.
-AGAIN_SECONDS = 0.5
+#: The same for a look that holds others up.
+LOOK_SECONDS = 2.0
 
 
 class Control:
@@ -64,12 +63,16 @@ class Control:
         return str(made["id"])
 
     def state(self, flow_run: str) -> tuple[str, str]:
-        """Return type and message of a flow run's state; nothing while the server is away."""
-        try:
-            state = self._get(f"flow_runs/{flow_run}")["state"]
-        except httpx.HTTPError:
-            return "", ""
+        """Return type and message of a flow run's state; waits for a server that is away."""
+        state = patient(lambda: self._get(f"flow_runs/{flow_run}"))["state"]
         return state["type"], state["message"] or ""
+
+    def look(self, flow_run: str) -> str:
+        """Return the type of a flow run's state; nothing if the server does not say so soon."""
+        try:
+            return str(self._get(f"flow_runs/{flow_run}", LOOK_SECONDS)["state"]["type"])
+        except httpx.HTTPError:
+            return ""
 
     def set_state(self, flow_run: str, kind: str, name: str, message: str) -> None:
         """Set a flow run's state, as the UI does; waits for a server that is away."""
@@ -78,7 +81,8 @@ class Control:
 
     def task_runs(self, flow_run: str) -> dict[str, int]:
         """Count a flow run's task runs by the types of their states."""
-        found = {kind: self._count(flow_run, kind) for kind in (*FINAL, *UNDER_WAY)}
+        # In this order: what ends meanwhile is still counted.
+        found = {kind: self._count(flow_run, kind) for kind in (*UNDER_WAY, *FINAL)}
         return {kind: count for kind, count in found.items() if count}
 
     def without_schedules(self) -> None:
@@ -94,8 +98,8 @@ class Control:
         }
         return int(patient(lambda: self._post("task_runs/count", wanted)))
 
-    def _get(self, path: str) -> Any:
-        return self._client.get(path).raise_for_status().json()
+    def _get(self, path: str, seconds: float = ANSWER_SECONDS) -> Any:
+        return self._client.get(path, timeout=seconds).raise_for_status().json()
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         return self._client.post(path, json=body).raise_for_status().json()
@@ -105,18 +109,6 @@ class Control:
             return self._client.get("health").is_success
         except httpx.TransportError:
             return False
-
-
-def patient(call: Callable[[], Any], *, seconds: float = START_SECONDS) -> Any:
-    """Call something again and again while the server is away."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return call()
-        except httpx.HTTPError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(AGAIN_SECONDS)
 
 
 def _command(server: Server) -> list[str]:

@@ -174,7 +174,7 @@ def _retry(scene: Scene) -> None:
     control = scene.stage.prefect
     end_all(processes_with("PREFECT__FLOW_RUN_ID", scene.flow_run))
     deadline = time.monotonic() + REPORT_SECONDS
-    while control.state(scene.flow_run)[0] not in FINAL and time.monotonic() < deadline:
+    while control.look(scene.flow_run) not in FINAL and time.monotonic() < deadline:
         time.sleep(0.2)
     if control.state(scene.flow_run)[0] not in FINAL:
         # Its worker is dead as well. Prefect calls it a zombie, for an automation or for us.

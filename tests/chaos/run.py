@@ -82,7 +82,7 @@ def _see_through(storm: Storm, stage: Stage, flow_run: str, report: Report) -> N
         storm.go_on(asked / report.domains)
         # In this order: a blow may bring a run to its end that goes on afterwards.
         calm = storm.is_calm
-        state, _ = stage.prefect.state(flow_run)
+        state = stage.prefect.look(flow_run)
         if not calm or (asked, state) != last:
             last, since = (asked, state), time.monotonic()
         lasted = time.monotonic() - since

@@ -11,7 +11,6 @@ from pika.exceptions import AMQPError
 from prefect_rabbitmq import topology
 from sqlalchemy import NullPool, create_engine, text
 
-from tests.chaos.control import FINAL
 from tests.chaos.nameserver import exists
 from tests.chaos.stage import POOL, List, Stage
 
@@ -36,12 +35,10 @@ def what_is_wrong(stage: Stage, flow_run: str, checked: List, *, retried: bool) 
     if state != "COMPLETED":
         yield f"the flow run is {state}: {message}"
     yield from _results(stage, flow_run, checked)
-    if left := settled(lambda: _left(stage.prefect.task_runs(flow_run))):
-        yield f"task runs that have not ended: {left}"
-    ended = stage.prefect.task_runs(flow_run)
     # What an earlier attempt of the flow run had under way is dropped.
-    if ended.keys() - {"COMPLETED"} - ({"CANCELLED", "CRASHED"} if retried else set()):
-        yield f"task runs that did not complete: {ended}"
+    right = {"COMPLETED", "CANCELLED", "CRASHED"} if retried else {"COMPLETED"}
+    if left := settled(lambda: _others(stage.prefect.task_runs(flow_run), right)):
+        yield f"task runs that did not complete: {left}"
     if waiting := settled(lambda: _messages(stage)):
         yield f"messages that are left: {waiting}"
 
@@ -91,8 +88,8 @@ def _ledger(stage: Stage, flow_run: str, unique: int, statuses: int) -> Iterator
         yield f"{unique} names, {ledger['unique']} in the ledger, {statuses} statuses"
 
 
-def _left(task_runs: dict[str, int]) -> dict[str, int]:
-    return {kind: count for kind, count in task_runs.items() if kind not in FINAL}
+def _others(task_runs: dict[str, int], right: set[str]) -> dict[str, int]:
+    return {kind: count for kind, count in task_runs.items() if kind not in right}
 
 
 def _messages(stage: Stage) -> dict[str, int]:

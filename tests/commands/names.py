@@ -18,7 +18,7 @@ from demo.behaviours import (
 from demo.nameserver import NameServer
 from demo.script import Script
 
-__all__ = ["CASES", "LONGEST", "Case", "questions", "script"]
+__all__ = ["CASES", "LONGEST", "A", "Case", "questions", "script"]
 
 IPV6 = "2001:db8::1"
 #: 253 bytes, the most that a name may have.

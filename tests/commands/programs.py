@@ -70,7 +70,7 @@ PING: dict[str, Any] = {
 
 
 #: Among the arguments of what the tests run, and of nothing else on this machine.
-MARK = f"98{os.getpid()}"
+MARK = f"98{os.getpid()}.{os.getpid()}"
 
 
 def shell(script: str, **options: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A command runs over many payloads: each once, so many at a time, none at the cost of others."""
 
 import asyncio
+import time
 from collections import Counter
 from typing import Any
 
@@ -105,6 +106,8 @@ def test_latency_is_the_commands_own_where_it_knows() -> None:
             known = {"payload7": 1234.5}
             return Outcome(status="done", latency_ms=known.get(output))
 
+    began = time.perf_counter()
     latencies = {one.payload: one.latency_ms for one in asyncio.run(run(Measured()))}
+    elapsed = (time.perf_counter() - began) * 1000
     assert latencies.pop("payload7") == 1234.5
-    assert all(0 < latency < 1000 for latency in latencies.values())
+    assert all(0 < latency < elapsed for latency in latencies.values())

@@ -12,7 +12,7 @@ from demo.behaviours import ADDRESS, answers, slow
 from demo.nameserver import NameServer, running_nameserver
 from demo.script import Script
 from tests.commands.checking import Checked, check
-from tests.commands.names import CASES, questions, script
+from tests.commands.names import CASES, A, questions, script
 from tests.services.knot import running_knot, write_zone
 from tests.services.lossy import running_lossy_proxy
 
@@ -55,7 +55,16 @@ def test_a_name_is_asked_no_more_than_needed(passes: Passes, name: str) -> None:
         assert set(asked) == {("A", "udp")}
         assert asked["A", "udp"] >= 2
     else:
-        assert asked == CASES[name].questions
+        needed = CASES[name].questions or {}
+        # Where this machine is busy c-ares repeats a question, to be counted by the next test.
+        assert set(asked) == set(needed)
+        assert all(asked[question] >= times for question, times in needed.items())
+
+
+def test_every_question_is_asked_once(passes: Passes) -> None:
+    """Of each type one question for a name, c-ares' own repetitions and TCP aside."""
+    asked = [{kind for kind, _ in case.questions or A} for case in CASES.values()]
+    assert passes.first.asked() == {passes.server.address: sum(map(len, asked))}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -88,7 +97,9 @@ def test_only_unsure_names_have_an_error(passes: Passes, name: str) -> None:
 @pytest.mark.parametrize("name", ["servfail.org", "refused.org", "notimp.org"])
 def test_a_failing_name_is_asked_once_a_pass(passes: Passes, name: str) -> None:
     """A name whose server fails is not asked again in the same breath, nor forgotten later."""
-    assert questions(passes.server, name) == {("A", "udp"): 2}
+    assert set(questions(passes.server, name)) == {("A", "udp")}
+    assert questions(passes.server, name)["A", "udp"] >= 2
+    assert passes.second.asked() == {passes.server.address: len(passes.first.unsure())}
 
 
 def test_nothing_but_the_names_is_asked(passes: Passes) -> None:

@@ -100,10 +100,10 @@ def test_no_page_takes_long(part: bytes) -> None:
 
     def seconds(size: int) -> float:
         page = (part * size)[:size]
-        began = time.process_time()
+        began = time.thread_time()
         for _ in range(CAP * 16 // size):
             title(page)
-        return time.process_time() - began
+        return time.thread_time() - began
 
     seconds(CAP)
     # The square would be 16 times as much for the same number of bytes.

@@ -15,6 +15,7 @@ import trustme
 
 from demo.behaviours import answers
 from demo.script import Script
+from tests.commands.cron_frame.shop import wait_for
 from tests.commands.stage import Stage, running_stage
 from tests.services.asgi import running_asgi
 from tests.services.web import Talk, page, reset, running_listener, running_web
@@ -198,6 +199,8 @@ def test_a_broken_handshake_is_told(stage: Stage, talk: Talk, status: str) -> No
     with running_listener(talk) as listener:
         checked = stage.check("a.org", https_port=listener.port, timeout_seconds=3.0)
         assert checked.statuses == {"a.org": status}, checked.outcomes
+        # To its client a connection is there before the server has accepted it.
+        wait_for(lambda: listener.connections)
         assert listener.connections == 1
 
 

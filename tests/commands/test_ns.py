@@ -61,11 +61,14 @@ def server() -> Iterator[NameServer]:
 def test_the_registrable_domain_is_asked_once(server: NameServer, name: str) -> None:
     """One question, for the registrable domain, decides."""
     asked, status = REGISTRABLE[name]
-    outcome = check([name], Environment(nameservers=(server.address,)), command="ns").outcomes[name]
+    checked = check([name], Environment(nameservers=(server.address,)), command="ns")
+    outcome = checked.outcomes[name]
     assert outcome.status == status
     assert outcome.error is None
     assert outcome.decided_by == server.address
-    assert questions(server, asked) == {("NS", "udp"): 1}
+    assert set(questions(server, asked)) == {("NS", "udp")}
+    # As it counts itself: where this machine is busy c-ares repeats a question.
+    assert checked.asked() == {server.address: 1}
     assert {seen for seen, _, _ in server.queries} == {asked, "."}
 
 

@@ -5,6 +5,7 @@ import time
 
 from commands import turns
 from commands.turns import LOCAL_TURNS, LocalTurns
+from tests.commands.programs import until
 
 
 def test_turns_come_at_their_pace() -> None:
@@ -20,7 +21,7 @@ def test_turns_come_at_their_pace() -> None:
 
         began = time.monotonic()
         waiting = [asyncio.create_task(go(key)) for key in "aab" * 200]
-        await asyncio.wait(waiting, timeout=0.5)
+        await until(lambda: gone >= 20)
         for one in waiting:
             one.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
@@ -54,16 +55,17 @@ def test_nobody_goes_while_held_off() -> None:
 
     async def work() -> float:
         ours = LocalTurns()
-        await ours.wait("a", 20)
+        # The turn after this one is far enough away to hold it off in time.
+        await ours.wait("a", 1)
         began = time.monotonic()
-        waiting = asyncio.create_task(ours.wait("a", 20))
+        waiting = asyncio.create_task(ours.wait("a", 1))
         await asyncio.sleep(0)
-        await ours.hold_off("a", 0.4)
+        await ours.hold_off("a", 1.5)
         await ours.hold_off("a", 0.1)
         await waiting
         return time.monotonic() - began
 
-    assert asyncio.run(work()) >= 0.4
+    assert asyncio.run(work()) >= 1.5
 
 
 def test_what_was_held_off_goes_on() -> None:

@@ -194,9 +194,11 @@ def test_every_kind_of_name_has_its_status(done: Pass, name: str) -> None:
 def test_no_more_is_asked_than_needed(name: str) -> None:
     """The name is asked, then `_dmarc` below it and below its registrable domain, until found."""
     with running_nameserver(SCRIPT) as server:
-        check([name], Environment(nameservers=(server.address,)), command="txt")
-        udp = {seen: n for (seen, kind, how), n in server.queries.items() if (kind, how) == _UDP}
-    assert udp == dict.fromkeys([name, *CASES[name].asked], 1)
+        checked = check([name], Environment(nameservers=(server.address,)), command="txt")
+        udp = {seen for seen, kind, how in server.queries if (kind, how) == _UDP}
+        # As it counts itself: where this machine is busy c-ares repeats a question.
+        assert checked.asked() == {server.address: len(udp)}
+    assert udp == {name, *CASES[name].asked}
 
 
 _UDP = ("TXT", "udp")

@@ -1,11 +1,12 @@
 """Whatever is wrong with the database, one line says what, and never a password."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from database.engine import open_database, reading, transaction
@@ -16,6 +17,7 @@ from tests.services.postgres import Postgres, running_postgres
 from tests.services.processes import free_port
 
 PASSWORD = "s3cret-w0rd"
+Use = Callable[[Engine], AbstractContextManager[Connection]]
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +176,24 @@ def test_too_many_at_once_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         connection.close()
     with reading(engine):
         pass
+
+
+@pytest.mark.parametrize("use", [reading, transaction])
+def test_an_interruption_stays_one(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    use: Callable[[Engine], AbstractContextManager[Connection]],
+) -> None:
+    """Ctrl-C in the middle of a commit is not told as a failed assertion of SQLAlchemy's."""
+    engine = open_database(f"sqlite:///{tmp_path / 'some.db'}")
+
+    def interrupted(_: RootTransaction) -> None:
+        raise KeyboardInterrupt
+
+    used = use(engine)
+    used.__enter__().execute(text("SELECT 1"))
+    monkeypatch.setattr(RootTransaction, "_deactivate_from_connection", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        used.__exit__(None, None, None)
+    monkeypatch.undo()
+    engine.dispose()

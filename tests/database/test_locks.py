@@ -81,7 +81,7 @@ def test_a_lost_connection_is_a_lost_lock(postgres_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE application_name LIKE 'rollcall %cron_frame 5'"
             )
         )

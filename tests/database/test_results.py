@@ -103,7 +103,6 @@ def test_a_reader_may_stop_in_the_middle(engine: Engine) -> None:
 def test_counters_add_up(engine: Engine) -> None:
     """Counts from many threads at once are added, each to its own check and key."""
     stage = make_stage(engine, [KEY])
-    random.seed(1)
     counts = [{f"server{n % 3} answered": n + 1, "server0 timeout": 1} for n in range(40)]
 
     def add(count: dict[str, int]) -> None:

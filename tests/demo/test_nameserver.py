@@ -1,6 +1,5 @@
 """The scripted name server answers as its script says, over both protocols, whatever comes in."""
 
-import select
 import socket
 import subprocess
 import sys
@@ -164,13 +163,14 @@ def test_truncation_sends_to_tcp(server: NameServer, name: str, records: int) ->
 
 def test_slow_names_take_their_time_alone(server: NameServer) -> None:
     """A slow answer comes late and holds nobody else up."""
+    queries = [dns.message.make_query(name, "A") for name in ("slow.org", "a.org")]
     began = time.monotonic()
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        dns.query.send_tcp(connection, dns.message.make_query("slow.org", "A"))
-        assert ask(server, "a.org").answer
-        # Nothing has come here yet.
-        assert select.select([connection], [], [], 0) == ([], [], [])
-        assert dns.query.receive_tcp(connection, time.time() + 30)[0].answer
+        # In one piece, so that both come in at the same moment.
+        connection.sendall(b"".join(len(w).to_bytes(2) + w for w in (q.to_wire() for q in queries)))
+        found = [dns.query.receive_tcp(connection, time.time() + 30)[0] for _ in queries]
+    assert all(answer.answer for answer in found)
+    assert [answer.id for answer in found] == [query.id for query in reversed(queries)]
     assert time.monotonic() - began >= SLOW
 
 
@@ -239,6 +239,18 @@ def test_answers_are_never_answered() -> None:
     """Two servers do not keep each other busy."""
     message = dns.message.make_response(dns.message.make_query("a.org", "A"))
     assert respond(message.to_wire()) is None
+
+
+def test_a_packet_that_comes_again_is_one_lookup(server: NameServer) -> None:
+    """Queries count packets; lookups count what a client has decided to ask."""
+    before, question = server.lookups, ("www.python.org", "A", "udp")
+    query = dns.message.make_query("www.python.org", "A")
+    for _ in range(2):
+        dns.query.udp(query, "127.0.0.1", timeout=5, port=server.port)
+    assert server.lookups[question] - before[question] == 1
+    ask(server, "www.python.org")
+    assert server.lookups[question] - before[question] == 2
+    assert server.queries[question] >= 3
 
 
 def test_the_command_serves_the_demo() -> None:

@@ -33,7 +33,9 @@ def deployed(
         "PREFECT_WORKER_QUERY_SECONDS": "1",
     }
     server = replace(flow_server, environment={**flow_server.environment, **ours})
-    deployment_id = deploy(server)
-    with running_prefect_worker(server, tmp_path, pool="checks", kind="rabbitmq") as worker:
-        yield Deployed(server=server, worker=worker, deployment_id=deployment_id)
-    undeploy(server)
+    try:
+        deployment_id = deploy(server)
+        with running_prefect_worker(server, tmp_path, pool="checks", kind="rabbitmq") as worker:
+            yield Deployed(server=server, worker=worker, deployment_id=deployment_id)
+    finally:
+        undeploy(server)

@@ -2,11 +2,12 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from sqlite3 import OperationalError, connect
 from typing import Any
@@ -16,7 +17,7 @@ from tests.deployments.deploying import ROOT
 __all__ = ["Environment", "ask", "start", "statuses", "wait_for"]
 
 Environment = dict[str, str]
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def start(environment: Environment, *words: str) -> subprocess.Popen[str]:
@@ -26,15 +27,26 @@ def start(environment: Environment, *words: str) -> subprocess.Popen[str]:
         for name, value in os.environ.items()
         if not name.startswith(("PREFECT_", "ROLLCALL_"))
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "deployments.run", *words],
-        cwd=ROOT,
-        env=ours | environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with _heeding_ctrl_c():
+        return subprocess.Popen(
+            [sys.executable, "-m", "deployments.run", *words],
+            cwd=ROOT,
+            env=ours | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@contextmanager
+def _heeding_ctrl_c() -> Iterator[None]:
+    """Let children heed SIGINT: a suite that a script has started with `&` ignores it for them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def ask(home: Path, question: str) -> list[Any]:

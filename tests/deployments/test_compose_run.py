@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import psycopg2
 import pytest
 from prefect_rabbitmq.topology import dead_letters_name, queue_name
@@ -20,6 +19,8 @@ from prefect_rabbitmq.topology import dead_letters_name, queue_name
 from demo.nameserver import NameServer
 from tests.deployments.compose import ROOT, Service, file, in_order, services
 from tests.deployments.running import statuses
+from tests.rabbitmq.pools import consumers
+from tests.services.asking import ask_api
 from tests.services.postgres import Postgres, running_postgres
 from tests.services.processes import Server, free_port, start, wait_until
 from tests.services.rabbitmq import Broker
@@ -126,6 +127,7 @@ def machine(
         yield machine
 
 
+@pytest.mark.timeout(900)
 def test_every_service_runs_as_it_is_written(
     machine: Machine, cluster: Postgres, rabbitmq: Broker, amqp_url: str
 ) -> None:
@@ -134,13 +136,15 @@ def test_every_service_runs_as_it_is_written(
     expected = {f"worker-{number}" for number in range(1, WORKERS + 1)}
     last = machine.running[f"worker-{WORKERS}"]
     wait_until(lambda: online(api) == expected, server=last, seconds=START_SECONDS)
+    # A worker is online before the process that does its tasks is there.
+    wait_until(lambda: consumers(amqp_url, "checks") >= WORKERS, server=last, seconds=START_SECONDS)
 
     lost = "".join(f"lost{number}.example.net\n" for number in range(38))
     (machine.data / "names.txt").write_text(f"python.org\nmailonly.org\n{lost}")
     run_deployment(machine, api, "check-domains/on-demand", f"file={machine.data / 'names.txt'}")
     # The other deployment's schedule makes runs of its own.
     body = {"deployments": {"name": {"any_": ["on-demand"]}}}
-    (run,) = httpx.post(f"{api}/flow_runs/filter", json=body, timeout=60).raise_for_status().json()
+    (run,) = ask_api("POST", f"{api}/flow_runs/filter", body)
     assert run["state"]["message"] == "40 domains. host: 1 resolves, 1 nodata, 38 nxdomain"
     (results,) = (machine.data / "results").glob("*.csv")
     assert [status for _, status in statuses(results)][:3] == ["resolves", "nodata", "nxdomain"]
@@ -160,8 +164,8 @@ def run_deployment(machine: Machine, api: str, *words: str) -> None:
     name, parameter = words
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "prefect", "deployment", "run", name, "--watch"),
-            *("--param", parameter),
+            *(sys.executable, "-m", "prefect", "deployment", "run", name),
+            *("--watch", "--watch-timeout", "240", "--param", parameter),
         ],
         env={**os.environ, "PREFECT_API_URL": api},
         capture_output=True,
@@ -182,10 +186,8 @@ def check_a_job(machine: Machine, api: str, cluster: Postgres) -> None:
 
 def online(api: str) -> set[str]:
     """Return the names of the workers as Prefect's UI shows them."""
-    workers = httpx.post(
-        f"{api}/work_pools/checks/workers/filter", json={}, timeout=60
-    ).raise_for_status()
-    return {worker["name"] for worker in workers.json() if worker["status"] == "ONLINE"}
+    workers = ask_api("POST", f"{api}/work_pools/checks/workers/filter", {})
+    return {worker["name"] for worker in workers if worker["status"] == "ONLINE"}
 
 
 def kept(cluster: Postgres, question: str) -> int:

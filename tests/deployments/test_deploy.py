@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 from prefect_rabbitmq.topology import dead_letters_name, queue_name
 
 from deployments.pool import TASK_MODULES, WORK_QUEUES
 from tests.deployments.deploying import ROOT, prefect, undeploy
+from tests.services.asking import ask_api
 from tests.services.prefect import PrefectServer
 from tests.services.processes import free_port
 from tests.services.rabbitmq import Broker
@@ -43,15 +43,16 @@ def one_error(done: Output) -> str:
 @pytest.fixture
 def server(flow_server: PrefectServer) -> Iterator[PrefectServer]:
     """Give a server without a pool, and make it one again."""
-    yield replace(flow_server)
-    if httpx.get(f"{flow_server.api_url}/work_pools/checks", timeout=60).is_success:
+    try:
+        yield replace(flow_server)
+    finally:
         undeploy(flow_server)
 
 
 def queues(server: PrefectServer) -> list[tuple[str, int]]:
     """Return the work queues and their priorities, the first to be served first."""
     url = f"{server.api_url}/work_pools/checks/queues/filter"
-    found: list[dict[str, Any]] = httpx.post(url, json={}, timeout=60).raise_for_status().json()
+    found: list[dict[str, Any]] = ask_api("POST", url, {})
     return sorted(((queue["name"], queue["priority"]) for queue in found), key=lambda pair: pair[1])
 
 
@@ -61,7 +62,7 @@ def test_all_is_there_and_stays_as_it_was_set(
     """Once it makes everything; again it changes nothing that was set since."""
     first = deploy(server, ROLLCALL_AMQP_URL=amqp_url)
     assert first.returncode == 0, first.stdout + first.stderr
-    pool = httpx.get(f"{server.api_url}/work_pools/checks", timeout=60).raise_for_status().json()
+    pool = ask_api("GET", f"{server.api_url}/work_pools/checks")
     assert pool["type"] == "rabbitmq"
     modules = pool["base_job_template"]["variables"]["properties"]["task_modules"]
     assert modules["default"] == TASK_MODULES
@@ -75,12 +76,12 @@ def test_all_is_there_and_stays_as_it_was_set(
     # As a version of Rollcall without jobs has made it, and somebody has added to it.
     modules["default"] = ["tasks.check", "my_tasks"]
     changed = {"base_job_template": pool["base_job_template"]}
-    httpx.patch(f"{server.api_url}/work_pools/checks", json=changed, timeout=60).raise_for_status()
+    ask_api("PATCH", f"{server.api_url}/work_pools/checks", changed)
     ids = deployment_ids(server)
     again = deploy(server, ROLLCALL_AMQP_URL=amqp_url)
     assert again.returncode == 0, again.stdout + again.stderr
     assert queues(server) == list(zip([*WORK_QUEUES, "slow"], [1, 2, 3, 4, 5], strict=True))
-    pool = httpx.get(f"{server.api_url}/work_pools/checks", timeout=60).raise_for_status().json()
+    pool = ask_api("GET", f"{server.api_url}/work_pools/checks")
     modules = pool["base_job_template"]["variables"]["properties"]["task_modules"]
     assert modules["default"] == ["tasks.check", "my_tasks", "tasks.jobs.run_command"]
     assert deployment_ids(server) == ids
@@ -90,8 +91,7 @@ def test_all_is_there_and_stays_as_it_was_set(
 def deployment_ids(server: PrefectServer) -> dict[str, str]:
     """Return the ids of the deployments by name."""
     body = {"flows": {"name": {"any_": ["check-domains", "watch-inbox"]}}}
-    answer = httpx.post(f"{server.api_url}/deployments/filter", json=body, timeout=60)
-    found = answer.raise_for_status().json()
+    found = ask_api("POST", f"{server.api_url}/deployments/filter", body)
     assert {one["work_pool_name"] for one in found} == {"checks"}
     assert {
         step["prefect.deployments.steps.set_working_directory"]["directory"]

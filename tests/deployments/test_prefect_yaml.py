@@ -3,22 +3,24 @@
 import json
 from pathlib import Path
 
-import httpx
+import pytest
 
 from tests.deployments.conftest import Deployed
 from tests.deployments.dag import DAG, assert_stored
 from tests.deployments.deploying import ROOT, flow_runs, prefect
 from tests.deployments.running import statuses
+from tests.services.asking import ask_api
 
 MESSAGE = "3 domains. host: 1 resolves, 1 nodata, 1 nxdomain; missing: 1 nodata, 2 skipped"
 
 
+@pytest.mark.timeout(900)
 def test_a_deployment_runs_on_a_worker(deployed: Deployed, home: Path, tmp_path: Path) -> None:
     """`prefect deployment run` with a file completes, says what came of it, and writes results."""
     (tmp_path / "names.txt").write_text("python.org\nmailonly.org\nlost.example.net\n")
     prefect(
         deployed.server,
-        *("deployment", "run", "check-domains/on-demand", "--watch"),
+        *("deployment", "run", "check-domains/on-demand", "--watch", "--watch-timeout", "240"),
         *("--param", f"file={tmp_path / 'names.txt'}", "--param", f"checks={json.dumps(DAG)}"),
     )
     (run,) = flow_runs(deployed.server, deployed.deployment_id)
@@ -43,13 +45,12 @@ def test_a_deployment_runs_on_a_worker(deployed: Deployed, home: Path, tmp_path:
 def check_crontab(url: str) -> None:
     """What cron did is there, with its payloads; what needs a setting is off until then."""
     body = {"flows": {"name": {"any_": ["emit-job"]}}}
-    answer = httpx.post(url, json=body, timeout=60).raise_for_status()
     found = {
         (one["parameters"].get("command"), schedule["parameters"].get("payload")): (
             schedule["schedule"]["cron"],
             schedule["active"],
         )
-        for one in answer.json()
+        for one in ask_api("POST", url, body)
         for schedule in one["schedules"]
     }
     assert found == {
@@ -62,8 +63,7 @@ def check_crontab(url: str) -> None:
 def check_deployments(url: str) -> None:
     """Hold them against the file: the pool, what people read, the schedule, where the code is."""
     body = {"flows": {"name": {"any_": ["check-domains", "watch-inbox"]}}}
-    answer = httpx.post(url, json=body, timeout=60).raise_for_status()
-    found = {one["name"]: one for one in answer.json()}
+    found = {one["name"]: one for one in ask_api("POST", url, body)}
     assert set(found) == {"on-demand", "nightly", "every-minute"}
     for deployment in found.values():
         assert deployment["work_pool_name"] == "checks"

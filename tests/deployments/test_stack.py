@@ -17,11 +17,12 @@ import pytest
 from demo.nameserver import NameServer
 from tests.deployments.deploying import ROOT
 from tests.deployments.running import statuses
+from tests.services.asking import ask_api
 from tests.services.processes import end_all, free_port, is_alive
 
 #: Every process that was started has this in its environment.
 MARK = "ROLLCALL_STACK_PART"
-PATIENCE = 60.0
+PATIENCE = 180.0
 WORKERS = 2
 
 
@@ -103,6 +104,7 @@ def stack(tmp_path: Path, nameserver: NameServer) -> Iterator[Stack]:
     end_all(sorted(stack.processes(), key=lambda process: process.pid))
 
 
+@pytest.mark.timeout(900)
 def test_up_run_down(stack: Stack, tmp_path: Path) -> None:
     """
     It comes up once, checks a file, and goes down without leaving a process.
@@ -116,9 +118,7 @@ def test_up_run_down(stack: Stack, tmp_path: Path) -> None:
     assert (
         "<title>" in httpx.get(address, follow_redirects=True, timeout=60).raise_for_status().text
     )
-    workers = httpx.post(
-        f"{address}/api/work_pools/checks/workers/filter", json={}, timeout=60
-    ).json()
+    workers = ask_api("POST", f"{address}/api/work_pools/checks/workers/filter", {})
     assert {worker["name"] for worker in workers} == {"worker_1", "worker_2"}
 
     before = stack.parts()
@@ -151,16 +151,8 @@ def check_a_file(stack: Stack, folder: Path, address: str) -> None:
     (folder / "names.txt").write_text("python.org\nlost.example.net\n")
     stack.environment["PREFECT_API_URL"] = f"{address}/api"
     done = stack.run(
-        *(
-            sys.executable,
-            "-m",
-            "prefect",
-            "deployment",
-            "run",
-            "check-domains/on-demand",
-            "--watch",
-        ),
-        *("--param", f"file={folder / 'names.txt'}"),
+        *(sys.executable, "-m", "prefect", "deployment", "run", "check-domains/on-demand"),
+        *("--watch", "--watch-timeout", "240", "--param", f"file={folder / 'names.txt'}"),
     )
     assert done.returncode == 0, done.stdout + done.stderr + stack.logs()
     (results,) = (folder / ".rollcall" / "results").glob("*.csv")

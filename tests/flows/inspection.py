@@ -4,8 +4,7 @@ import time
 from typing import Any
 from uuid import UUID
 
-import httpx
-
+from tests.services.asking import ask_api
 from tests.services.prefect import PrefectServer
 
 #: Seconds for the server to record what it was told.
@@ -48,7 +47,5 @@ def _task_runs(server: PrefectServer, run: UUID | None) -> list[dict[str, Any]]:
 
 
 def _post(server: PrefectServer, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    answer = httpx.post(f"{server.api_url}{path}", json=body, timeout=30)
-    answer.raise_for_status()
-    found: list[dict[str, Any]] = answer.json()
+    found: list[dict[str, Any]] = ask_api("POST", f"{server.api_url}{path}", body)
     return found

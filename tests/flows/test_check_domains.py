@@ -73,7 +73,7 @@ def test_unsure_names_get_a_second_pass_and_sure_ones_do_not(
         "wikipedia.org": ("resolves", "1"),
         "lamedelegation.com": ("servfail", "2"),
     }
-    assert nameserver.queries["wikipedia.org", "A", "udp"] == 1
+    assert nameserver.lookups["wikipedia.org", "A", "udp"] == 1
 
 
 def test_people_can_follow_a_run(check: Check, prefect_server: PrefectServer) -> None:

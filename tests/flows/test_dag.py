@@ -81,7 +81,7 @@ def test_the_late_pass_lets_a_domain_go_on(
         "lamedelegation.com": {"host": "servfail", "both": "skipped"},
     }
     # Once by each check: nobody asks for what is known.
-    assert nameserver.queries["wikipedia.org", "A", "udp"] == 2
+    assert nameserver.lookups["wikipedia.org", "A", "udp"] == 2
 
 
 def test_why_a_domain_was_skipped(check: Check, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Two runs of one list, the newest list, and a run that is missed."""
 
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from tasks import overlap
 from tests.flows.fixtures import Check
 
 NAMES = "python.org wikipedia.org"
+#: Seconds for a run to come as far as to wait for another.
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -74,7 +77,9 @@ def test_a_quiet_run_stops_nobody(
     assert state.name == "Completed"
 
 
-def test_a_second_run_may_wait(check: Check, list_id: int, earlier: Any) -> None:
+def test_a_second_run_may_wait(
+    check: Check, list_id: int, earlier: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """It goes on when the earlier one has ended."""
     parameters = {"file": f"list:{list_id}", "overlap": "wait"}
     with get_client(sync_client=True) as client:
@@ -82,15 +87,24 @@ def test_a_second_run_may_wait(check: Check, list_id: int, earlier: Any) -> None
         ended: list[str] = []
 
         def end() -> None:
-            ended.append(str(client.read_flow_run(flow_run.id).state_name))
-            client.set_flow_run_state(earlier.id, Crashed(), force=True)
+            deadline = time.monotonic() + PATIENCE
+            while "Waiting for " not in caplog.text and time.monotonic() < deadline:
+                time.sleep(0.05)
+            try:
+                ended.append(str(client.read_flow_run(flow_run.id).state_name))
+            finally:
+                # Else the run would wait for an hour.
+                client.set_flow_run_state(earlier.id, Crashed(), force=True)
 
-        timer = threading.Timer(5, end)
-        timer.start()
-        state: State[Any] = run_flow_sync(  # type: ignore[assignment]
-            check_domains, flow_run=flow_run, parameters=parameters, return_type="state"
-        )
-        timer.join()
+        thread = threading.Thread(target=end)
+        thread.start()
+        try:
+            state: State[Any] = run_flow_sync(  # type: ignore[assignment]
+                check_domains, flow_run=flow_run, parameters=parameters, return_type="state"
+            )
+        finally:
+            thread.join()
+    assert f"Waiting for {earlier.name}" in caplog.text
     assert ended == ["Running"]
     assert state.message == "2 domains. host: 2 resolves. 0 changed"
 

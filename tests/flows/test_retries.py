@@ -54,16 +54,22 @@ def asked(nameserver: NameServer) -> Counter[str]:
 @contextmanager
 def in_the_middle(nameserver: NameServer, then: Callable[[], Any]) -> Iterator[None]:
     """Do something in another thread when a quarter of the names has been asked for."""
+    over = threading.Event()
 
     def wait() -> None:
         while asked(nameserver).total() < len(NAMES) / 4:
+            if over.is_set():
+                return
             time.sleep(0.01)
         then()
 
     thread = threading.Thread(target=wait)
     thread.start()
-    yield
-    thread.join()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_the_database_may_be_away(
@@ -111,14 +117,16 @@ def test_a_retried_run_repeats_nothing(
         first = run_again(flow_run)
     assert first.is_failed()
     assert "results.csv cannot be written" in (first.message or "")
-    assert asked(nameserver) == Counter(NAMES)
+    # More than once each, where an answer was slow.
+    before = asked(nameserver)
+    assert set(+before) == set(NAMES)
 
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(flow_run.id, AwaitingRetry(), force=True)
         flow_run = client.read_flow_run(flow_run.id)
     second = run_again(flow_run)
     assert second.message == f"{len(NAMES)} domains. host: {len(NAMES)} resolves"
-    assert asked(nameserver) == Counter(NAMES)
+    assert asked(nameserver) == before
     assert domains(out) == NAMES
 
 

@@ -1,6 +1,7 @@
 """A pool's dead letters, as workers and RabbitMQ leave them."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 POOL = "checks"
+#: The longest wait, on a busy machine.
+PATIENCE_SECONDS = 90.0
 DIED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -74,7 +77,9 @@ def ids() -> list[str]:
 
 def wait_for_count(channel: BlockingChannel, expected: int) -> None:
     """Wait until so many dead letters can be read."""
-    while count(channel) != expected:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := count(channel)) != expected:
+        assert time.monotonic() < deadline, found
         channel.connection.process_data_events(0.05)
 
 

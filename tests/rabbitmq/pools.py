@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from tests.services.prefect import PrefectServer, running_prefect_worker
 from tests.services.processes import Server, wait_until
 
-__all__ = ["ROOT", "SOON", "TASKS", "Pool", "running_pool"]
+__all__ = ["ROOT", "SOON", "TASKS", "Pool", "consumers", "running_pool"]
 
 ROOT = Path(__file__).parents[2]
 #: The module with the tests' tasks.
@@ -29,7 +29,7 @@ SOON = {
     "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2",
 }
 #: Seconds for a worker to take from its queue.
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +75,11 @@ def running_pool(
     ours["PREFECT_RABBITMQ_TASK_MODULES"] = ",".join(modules)
     configured = replace(server, environment={**server.environment, **ours, **(environment or {})})
     with running_prefect_worker(configured, directory, pool=name, kind="rabbitmq") as worker:
-        wait_until(lambda: _consumers(url, name) > 0, server=worker, seconds=READY_SECONDS)
+        wait_until(lambda: consumers(url, name) > 0, server=worker, seconds=READY_SECONDS)
         yield Pool(name=name, url=url, server=server, worker=worker, directory=directory)
 
 
-def _consumers(url: str, pool: str) -> int:
+def consumers(url: str, pool: str) -> int:
     """Count those who take from a pool's default work queue."""
     with contextlib.closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
         queue = topology.queue_name(pool, "default")

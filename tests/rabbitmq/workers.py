@@ -17,7 +17,7 @@ from uuid import UUID
 import pika
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.exceptions import ObjectNotFound
 from prefect_rabbitmq import topology
@@ -134,6 +134,14 @@ class Plant:
             final = {"Completed", "Failed", "Crashed", "Cancelled"}
             self.wait(lambda: client.read_flow_run(flow_run).state_name in final)
             return client.read_flow_run(flow_run)
+
+    def choose(self, **variables: Any) -> None:
+        """Edit the pool's variables, as its page in the UI does."""
+        with self.api() as client:
+            template = client.read_work_pool(self.pool).base_job_template
+            for name, value in variables.items():
+                template["variables"]["properties"][name]["default"] = value
+            client.update_work_pool(self.pool, WorkPoolUpdate(base_job_template=template))
 
     def logs(self) -> str:
         """Return what all workers and flows have written."""

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.services.processes import find_program
 
@@ -25,6 +25,9 @@ ARGUMENTS = [
 ]
 #: In CSS pixels.
 WIDTH, HEIGHT = 1280, 900
+#: Milliseconds for a page, and for what is expected on it: Playwright's 30 s and 5 s are too few on
+#: a busy machine.
+PAGE_PATIENCE, EXPECT_PATIENCE = 120_000, 60_000
 
 
 @contextlib.contextmanager
@@ -42,7 +45,10 @@ def open_browser() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         try:
-            yield browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+            page.set_default_timeout(PAGE_PATIENCE)
+            expect.set_options(timeout=EXPECT_PATIENCE)
+            yield page
         finally:
             browser.close()
 

@@ -11,6 +11,8 @@ from tests.services.loops import running_loop
 
 __all__ = ["Listener", "closes", "listening", "resets", "says", "silent"]
 
+#: Turns of a loop in which what the kernel has taken for it is accepted and served, and more.
+TURNS = 50
 Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -20,13 +22,18 @@ class Listener:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._open: set[asyncio.StreamWriter] = set()
-        #: How many there have been; with TLS, those whose handshake was done.
-        self.connections = 0
+        self._connections = 0
         #: Where it listens on 127.0.0.1.
         self.port = 0
 
+    @property
+    def connections(self) -> int:
+        """Say how many there have been, as long as it runs; with TLS, whose handshake was done."""
+        return asyncio.run_coroutine_threadsafe(self._settled(), self._loop).result()
+
     async def start(self, context: ssl.SSLContext | None, host: str) -> None:
         """Listen at a free port."""
+        self._loop = asyncio.get_running_loop()
         self._server = await asyncio.start_server(self._serve, host, 0, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -38,8 +45,14 @@ class Listener:
         # A closed transport leaves in the next turn of the loop.
         await asyncio.sleep(0)
 
+    async def _settled(self) -> int:
+        # To its client a connection is there before it is accepted here.
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        return self._connections
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
+        self._connections += 1
         self._open.add(writer)
         try:
             await self._client(reader, writer)

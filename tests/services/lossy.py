@@ -87,7 +87,10 @@ class _Proxy:
 
     def _answer(self, data: bytes, _: Address) -> None:
         waiting = self._waiting.pop(int.from_bytes(data[:2]), None)
-        if waiting and self._random.random() >= self._loss:
+        # The root comes first in its question: asked whether a server is there at all, and by no
+        # second pass for which a loss would be made good.
+        is_opening = data[12:13] == b"\0"
+        if waiting and (is_opening or self._random.random() >= self._loss):
             addr, theirs = waiting
             self._to_client(theirs + data[2:], addr)
 

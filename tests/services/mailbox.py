@@ -15,6 +15,9 @@ from tests.services.processes import free_port
 
 __all__ = ["Mailbox", "running_smtp"]
 
+#: How long its thread may take to begin, on a busy machine.
+READY_SECONDS = 60.0
+
 
 class Mailbox:
     """
@@ -104,6 +107,7 @@ def running_smtp(
         auth_required=starttls is not None,
         auth_require_tls=starttls is not None,
         authenticator=box.authenticate if secure else None,
+        ready_timeout=READY_SECONDS,
     )
     controller.start()
     try:

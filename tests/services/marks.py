@@ -33,7 +33,9 @@ def mark(what: str, key: str) -> None:
 
 def read_marks(file: Path) -> list[Mark]:
     """Return all lines so far, in their order; none where there is no file yet."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    # What comes after the last line's end may be the half of a line.
+    lines = text.split("\n")[:-1]
     read = [line.split() for line in lines]
     return [Mark(what, key, int(pid), float(at)) for what, key, pid, at in read]
 

@@ -63,16 +63,22 @@ class Server:
         """Tell whether it runs, without taking note of its end as `subprocess` would."""
         return self.process.returncode is None and is_alive(psutil.Process(self.pid))
 
-    def stop(self, *, stop_signal: signal.Signals = signal.SIGTERM) -> int:
+    def stop(
+        self, *, stop_signal: signal.Signals = signal.SIGTERM, seconds: float = STOP_SECONDS
+    ) -> int:
         """
         Ask it to end, then end what is left of its process group. Again is nothing.
+
+        Args:
+            stop_signal: How it is asked.
+            seconds: How long it may take to end by itself.
 
         Returns:
             Its exit code, as `subprocess` gives it: negative for a signal.
         """
         if self.is_running:
             os.kill(self.pid, stop_signal)
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + seconds
         while self.is_running and time.monotonic() < deadline:
             time.sleep(0.02)
         return self.kill()

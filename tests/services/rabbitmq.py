@@ -7,6 +7,7 @@ import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,6 +31,7 @@ __all__ = ["Broker", "running_rabbitmq"]
 
 #: It takes 6 s on an idle machine, and as long to stop.
 START_SECONDS = 120.0
+STOP_SECONDS = 60.0
 USER = "rollcall"
 #: How long the management API may take to have heard of a connection.
 LISTED_SECONDS = 30.0
@@ -101,7 +103,7 @@ class Broker:
 
     def stop(self) -> None:
         """Shut it down in order: connections are closed. Again is nothing."""
-        self._end(Server.stop)
+        self._end(partial(Server.stop, seconds=STOP_SECONDS))
 
     def kill(self) -> None:
         """Kill it with all its processes, as a crash does."""

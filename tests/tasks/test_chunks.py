@@ -75,10 +75,13 @@ def test_every_result_comes_once_in_chunks() -> None:
     assert chunks.counters == {"asked": len(NAMES)}
 
 
-def test_results_come_before_the_end() -> None:
+def test_results_come_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk is handed on while the rest is still being worked on."""
+    # Else it is handed on unfilled where the machine is slow.
+    monkeypatch.setattr("tasks.chunks.CHUNK_SECONDS", 60.0)
     command = Echo(blocks=True)
-    first = next(iter(Chunks(command, NAMES)))
+    results = iter(Chunks(command, NAMES))
+    first = next(results)
     assert len(first) == CHUNK_SIZE
     assert not any(name == NAMES[-1] for name in (finished.payload for finished in first))
 
@@ -100,10 +103,12 @@ def test_the_batches_of_a_run_can_be_stopped() -> None:
     """What is under way for a run ends at once; another run's batches go on."""
     stopped, other = Echo(blocks=True), Echo()
     chunks, others = Chunks(stopped, NAMES, run=1), Chunks(other, NAMES, run=2)
-    next(iter(chunks))
+    # Kept: an iterator that is dropped cancels as well.
+    results = iter(chunks)
+    next(results)
     cancel_batches(1)
     with pytest.raises(CancelledError):
-        list(chunks)
+        list(results)
     assert stopped.closed.wait(PATIENCE)
     assert stopped.executed < len(NAMES)
     assert sum(map(len, others)) == len(NAMES)

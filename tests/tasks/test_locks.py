@@ -134,7 +134,7 @@ def lose(url: str) -> int:
     with engine.begin() as connection:
         found = connection.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE application_name LIKE 'rollcall %cron_frame 5'"
             )
         ).all()

@@ -46,8 +46,6 @@ class Account:
             self.most = max(self.most, self.under_way)
         if batch.get("fails"):
             self._done(batch)
-            # The others end when this one's failure has been seen.
-            threading.Timer(1, self.gate.set).start()
             raise ValueError(batch["fails"])
         time.sleep(0.1)
         assert self.gate.wait(60)
@@ -145,11 +143,19 @@ def test_no_batches_are_no_work(work: Account, run: Callable[..., list[Any]]) ->
 
 
 def test_after_a_failure_nothing_new_begins_and_the_rest_is_waited_for(
-    work: Account, run: Callable[..., list[Any]]
+    work: Account, run: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was under way beside a failed batch ends and is yielded; nothing else is submitted."""
     seen: list[Any] = []
     work.gate.clear()
+    settle = Window._settle
+
+    def settled(window: Window, future: PrefectFuture[Any]) -> None:
+        settle(window, future)
+        # The others end when this one's failure has been seen.
+        work.gate.set()
+
+    monkeypatch.setattr(Window, "_settle", settled)
     with pytest.raises(BatchesFailed) as failed:
         run(work.batches(20, number_0={"fails": "out of cheese"}), seen.append)
     assert sorted(seen) == [1, 2]

@@ -212,6 +212,8 @@ def test_a_lost_connection_leaves_the_message(rabbitmq: Broker, channel: Blockin
 
     waiting = threading.Thread(target=wait)
     waiting.start()
+    while channel.queue_declare(QUEUE, passive=True).method.consumer_count == 0:
+        pass
     assert rabbitmq.close_connections("consume-one")
     waiting.join()
     assert "was lost: CONNECTION_FORCED" in errors[0]

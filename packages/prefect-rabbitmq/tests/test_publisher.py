@@ -16,7 +16,7 @@ from prefect_rabbitmq.task_runner import RabbitMQTaskRunner
 
 from tests.rabbitmq.fixtures import SHARED
 from tests.rabbitmq.pools import Pool, running_pool
-from tests.rabbitmq.records import counts
+from tests.rabbitmq.records import counts, eventually
 from tests.rabbitmq.tasks import add, mark_when
 from tests.services.processes import free_port
 from tests.services.proxy import running_proxy
@@ -90,7 +90,11 @@ def test_the_broker_fails(
     times = Counter(file.read_text().split())
     assert times.keys() == set(texts)
     assert set(times.values()) <= {1, 2}
-    assert counts(state.state_details.flow_run_id) == {StateType.COMPLETED: 30}
+    # A second copy may be the newer one for a moment, and run.
+    eventually(
+        lambda _: counts(state.state_details.flow_run_id),
+        lambda found: found == {StateType.COMPLETED: 30},
+    )
 
 
 @pytest.mark.parametrize("name", [RUNNERS, WORKERS])
@@ -144,8 +148,8 @@ def test_it_ends_without_rabbitmq(pool: Pool, caplog: pytest.LogCaptureFixture) 
         (future,) = added(runner, 1)
         with pytest.raises(TimeoutError):
             future.result(timeout=1)
+        eventually(lambda _: caplog.text, lambda text: "cannot be reached" in text)
     assert future.state.is_cancelled()
-    assert "cannot be reached" in caplog.text
     assert "secret-word" not in caplog.text
 
 

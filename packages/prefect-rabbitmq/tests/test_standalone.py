@@ -1,6 +1,5 @@
 """Jobs that belong to no flow run: queued, cancelled; and what a task knows of its message."""
 
-import time
 import uuid
 from collections.abc import Iterator
 from uuid import UUID
@@ -16,17 +15,36 @@ from prefect_rabbitmq.messaging import publish_job
 from pydantic import SecretStr
 
 from tests.rabbitmq.workers import Plant
+from tests.services.counting import Counts, running_counter
 from tests.services.processes import Server
 
-#: What the README promises for a job that waits in a worker, and more for a busy machine.
-HEARD_SECONDS = 4.0
+#: How a worker asks for the jobs that it holds.
+LOOK = "POST /api/task_runs/filter"
 
 
 @pytest.fixture(scope="module")
-def worker(plant: Plant) -> Iterator[Server]:
+def counted(plant: Plant) -> Iterator[Counts]:
+    """Give the counts of the worker's way to Prefect's server."""
+    with running_counter(plant.prefect.port) as counts:
+        yield counts
+
+
+@pytest.fixture(scope="module")
+def worker(plant: Plant, counted: Counts) -> Iterator[Server]:
     """Run one worker that does one thing at a time and holds some more ready."""
-    with plant.worker("alone", PREFECT_RABBITMQ_CONCURRENCY="1") as worker:
+    url = f"http://127.0.0.1:{counted.port}/api"
+    with plant.worker("alone", PREFECT_RABBITMQ_CONCURRENCY="1", PREFECT_API_URL=url) as worker:
         yield worker
+
+
+def until_heard(plant: Plant, counted: Counts) -> None:
+    """
+    Wait until the worker knows what Prefect's server knows now.
+
+    The second look from now on began after now, and was answered before the third one began.
+    """
+    before = counted.requests[LOOK]
+    plant.wait(lambda: counted.requests[LOOK] >= before + 3)
 
 
 @pytest.fixture(autouse=True)
@@ -53,15 +71,14 @@ def test_a_job_is_shown_while_it_waits(plant: Plant, worker: Server) -> None:
     plant.wait(lambda: {plant.state(str(job)) for job in (busy, waiting)} == {"Completed"})
 
 
-def test_cancel_while_it_waits(plant: Plant, worker: Server) -> None:
+def test_cancel_while_it_waits(plant: Plant, counted: Counts, worker: Server) -> None:
     """It never begins: neither one that its worker holds ready, nor one that nobody has yet."""
     emit(plant, "hold", key="before", gate=plant.gate("before"))
     plant.until("start", "before", 1)
     jobs = [emit(plant, "note", key=f"unwanted-{number}") for number in range(20)]
     plant.wait(lambda: plant.state(str(jobs[-1])) == "Queued")
     assert set(cancel_jobs(tuple(jobs), "not needed").values()) == {"cancelled"}
-    # So long may a worker take to hear of it.
-    time.sleep(HEARD_SECONDS)
+    until_heard(plant, counted)
     plant.open("before")
     after = emit(plant, "note", key="after")
     plant.wait(lambda: plant.state(str(after)) == "Completed")
@@ -87,14 +104,16 @@ def test_cancel_while_it_runs(plant: Plant, worker: Server, task: str) -> None:
     assert not plant.dead()
 
 
-def test_cancel_what_the_server_has_not_heard_of(plant: Plant, worker: Server) -> None:
+def test_cancel_what_the_server_has_not_heard_of(
+    plant: Plant, counted: Counts, worker: Server
+) -> None:
     """A message of a program that knows no Prefect can be cancelled by its id, too."""
     emit(plant, "hold", key="first", gate=plant.gate("first"))
     plant.until("start", "first", 1)
     message_id = plant.publish("note", key="stranger", message_id=str(uuid.uuid4()))
     assert cancel_jobs((UUID(message_id),)) == {message_id: "cancelled"}
     plant.wait(lambda: plant.state(message_id) == "Cancelled")
-    time.sleep(HEARD_SECONDS)
+    until_heard(plant, counted)
     plant.open("first")
     after = emit(plant, "note", key="after-stranger")
     plant.wait(lambda: plant.state(str(after)) == "Completed")

@@ -18,8 +18,8 @@ from tests.services.processes import Server, free_port, running, wait_until
 from tests.services.rabbitmq import Broker
 
 START_SECONDS = 180.0
-#: Where the worker serves its metrics.
-PORT = free_port()
+#: Of the test of what overtakes what: on a busy machine it may take too long to tell anything.
+TRIES = 3
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
 
 
 @pytest.fixture(scope="module")
+def port(server: PrefectServer) -> int:
+    """Choose where the worker serves its metrics, just before it starts."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
 def away(
-    server: PrefectServer, rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory
+    server: PrefectServer,
+    rabbitmq: Broker,
+    tmp_path_factory: pytest.TempPathFactory,
+    port: int,
 ) -> Iterator[Plant]:
     """Give a pool of that server, with one worker."""
     with running_plant(server, rabbitmq, tmp_path_factory.mktemp("away")) as plant:
@@ -42,7 +51,7 @@ def away(
             queues=("default", "high"),
             PREFECT_RABBITMQ_CONCURRENCY="2",
             PREFECT_CLIENT_METRICS_ENABLED="true",
-            PREFECT_CLIENT_METRICS_PORT=str(PORT),
+            PREFECT_CLIENT_METRICS_PORT=str(port),
             # As by default: what asks every second gives up after a minute.
             PREFECT_WORKER_HEARTBEAT_SECONDS="30",
             PREFECT_WORKER_QUERY_SECONDS="10",
@@ -75,33 +84,51 @@ def hanging(server: Server) -> Iterator[None]:
         os.kill(server.pid, signal.SIGCONT)
 
 
-def test_what_the_server_is_asked_about_is_not_overtaken(
-    server: PrefectServer, away: Plant
-) -> None:
-    """A job of a higher priority has a slot kept for it while the worker asks of it; one slot."""
+def order(server: PrefectServer, plant: Plant, port: int, name: str) -> tuple[list[str], bool]:
+    """
+    Have two jobs run and two wait, one of a higher priority come, and the running ones end.
+
+    Returns:
+        The keys of the three in the order in which they began; and whether the two had ended soon
+        enough: after UNKNOWN_SECONDS the worker takes the one of higher priority for wanted.
+    """
 
     def is_held(what: str, count: int) -> bool:
-        name = f'prefect_rabbitmq_messages_{what}{{work_pool="{away.pool}"}}'
-        return metric(PORT, name) == count
+        line = f'prefect_rabbitmq_messages_{what}{{work_pool="{plant.pool}"}}'
+        return metric(port, line) == count
 
     for number in range(2):
-        away.publish("hold", key=f"order-first-{number}", gate=away.gate(f"order-{number}"))
-    away.until("start", "order-", 2)
+        plant.publish("hold", key=f"{name}-first-{number}", gate=plant.gate(f"{name}-{number}"))
+    plant.until("start", f"{name}-", 2)
     for number in range(2):
-        away.publish("hold", key=f"order-low-{number}", gate=away.gate("order-low"))
-    away.wait(lambda: is_held("waiting", 2))
+        plant.publish("hold", key=f"{name}-low-{number}", gate=plant.gate(f"{name}-low"))
+    plant.wait(lambda: is_held("waiting", 2))
     # So long it may take until the worker runs what it has not been told of.
     time.sleep(UNKNOWN_SECONDS + 1.5)
     with hanging(server.server):
-        away.publish("note", key="order-high", work_queue="high")
-        away.wait(lambda: is_held("waiting", 3))
+        came = time.monotonic()
+        plant.publish("note", key=f"{name}-high", work_queue="high")
+        plant.wait(lambda: is_held("waiting", 3))
         for number in range(2):
-            away.open(f"order-{number}")
-        away.until("end", "order-high", 1)
-        away.open("order-low")
-        away.until("end", "order-", 5)
-    begun = away.keys("start", "order-")[2:]
-    assert begun == ["order-low-0", "order-high", "order-low-1"]
+            plant.open(f"{name}-{number}")
+        plant.until("end", f"{name}-high", 1)
+        plant.open(f"{name}-low")
+        plant.until("end", f"{name}-", 5)
+    ends = [mark.at for mark in plant.of(f"{name}-first-") if mark.what == "end"]
+    # Half of it is for the worker to hear of that.
+    return plant.keys("start", f"{name}-")[2:], max(ends) - came < UNKNOWN_SECONDS / 2
+
+
+def test_what_the_server_is_asked_about_is_not_overtaken(
+    server: PrefectServer, away: Plant, port: int
+) -> None:
+    """A job of a higher priority has a slot kept for it while the worker asks of it; one slot."""
+    for turn in range(TRIES):
+        name = f"order-{turn}"
+        begun, was_soon = order(server, away, port, name)
+        if was_soon:
+            break
+    assert begun == [f"{name}-low-0", f"{name}-high", f"{name}-low-1"]
 
 
 def test_a_server_that_is_killed_and_started(server: PrefectServer, away: Plant) -> None:

@@ -22,7 +22,7 @@ def proxy(plant: Plant) -> Iterator[Proxy]:
 @pytest.fixture(scope="module")
 def worker(plant: Plant, proxy: Proxy) -> Iterator[Server]:
     """Run one worker through it, which soon notices when nothing comes any more."""
-    url = re.sub(r":\d+/", f":{proxy.port}/", plant.url) + "?heartbeat=2"
+    url = re.sub(r":\d+/", f":{proxy.port}/", plant.url) + "?heartbeat=4"
     with plant.worker(
         "connected",
         PREFECT_RABBITMQ_URL=url,
@@ -47,8 +47,9 @@ def stall(plant: Plant, proxy: Proxy) -> None:
     stopped = len(plant.marks("stopped"))
     proxy.stall()
     plant.wait(lambda: len(plant.marks("stopped")) == stopped + 2)
-    proxy.resume()
+    # In this order, or a connection of later on would be cut as well.
     proxy.cut()
+    proxy.resume()
 
 
 @pytest.mark.parametrize(
@@ -110,8 +111,9 @@ def test_a_stopped_job_is_not_called_cancelled(plant: Plant, proxy: Proxy, worke
 def test_a_task_that_does_not_stop_is_not_run_beside_itself(plant: Plant, worker: Server) -> None:
     """Its process is killed before its message is run again, as it is for a cancelled one."""
     keys = ["stubborn", "stubborn-too"]
+    # Longer than until the loss and the 8 s after it, in which it may stop.
     for key in keys:
-        plant.publish("block", key=key, seconds=10)
+        plant.publish("block", key=key, seconds=20)
     plant.wait(lambda: sorted(plant.keys("start", "stubborn")) == keys)
     assert plant.broker.close_connections("prefect worker connected")
     plant.wait(lambda: sorted(plant.keys("end", "stubborn")) == keys)

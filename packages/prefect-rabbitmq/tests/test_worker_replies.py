@@ -18,8 +18,8 @@ from tests.services.processes import Server
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(plant: Plant) -> Iterator[Server]:
-    """Run one worker for all."""
-    with plant.worker("replier") as worker:
+    """Run one worker for all; a message comes again as often as it takes to change a permission."""
+    with plant.worker("replier", PREFECT_RABBITMQ_DELIVERY_LIMIT="1000") as worker:
         yield worker
 
 

@@ -99,8 +99,10 @@ def running_stage(
 def _pool(prefect: PrefectServer) -> Iterator[SyncPrefectClient]:
     with SyncPrefectClient(prefect.api_url) as client:
         make_pool(client)
-        yield client
-        client.delete_work_pool(WORK_POOL)
+        try:
+            yield client
+        finally:
+            client.delete_work_pool(WORK_POOL)
 
 
 def _have_workers(url: str, groups: Iterable[str]) -> bool:

@@ -20,7 +20,7 @@ from commands.registry import make
 __all__ = ["CATEGORIES", "Shop", "elements", "export", "offers", "validated", "wait_for"]
 
 DTD = Path(__file__).with_name("shops.dtd")
-SECONDS = 60.0
+SECONDS = 240.0
 CATEGORIES = [("1", "Household", None), ("10", "Kitchen & Co.", "1"), ("102", "Ice", "10")]
 SHOP = """
 [shop]

@@ -139,23 +139,28 @@ def test_a_missing_sqlite_file_is_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "shops.db").exists()
 
 
-def terminate(url: str) -> int:
-    """Cut the connections that read offers, and return how many there were."""
+def readers(url: str, column: str = "pid") -> int:
+    """Count the connections that read offers, and do with each what the column says."""
     engine = create_engine(url)
     with engine.begin() as connection:
         found = connection.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'rollcall cron_frame'"
+                f"SELECT {column} FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name = 'rollcall cron_frame'"
             )
         ).all()
     engine.dispose()
     return len(found)
 
 
-#: Rows that take for ever, after some that come at once.
+def terminate(url: str) -> int:
+    """Cut the connections that read offers, and return how many there were, when they are gone."""
+    return readers(url, "pg_terminate_backend(pid, 60000)")
+
+
+#: Rows that take longer than any test waits, after some that come at once.
 ENDLESS = """SELECT n AS id, 1 AS price, 102 AS category_id, 'x' AS name
-FROM generate_series(1, 5000) n UNION ALL SELECT 5001, 1, 102, pg_sleep(60)::text"""
+FROM generate_series(1, 5000) n UNION ALL SELECT 5001, 1, 102, pg_sleep(600)::text"""
 
 
 def test_a_connection_lost_in_the_middle_delivers_nothing(
@@ -205,7 +210,7 @@ def test_a_cancelled_job_stops_its_query(postgres_url: str, tmp_path: Path, *, a
     shop.sell([{}])
     shop.frame(5, destination="x.xml")
     wait_for(lambda: export(5, shop.environment()).status == "delivered")
-    wait_for(lambda: terminate(postgres_url) == 0)
+    wait_for(lambda: readers(postgres_url) == 0)
     wait_for(lambda: not [t for t in threading.enumerate() if t.name.startswith("cron_frame")])
 
 
@@ -215,7 +220,7 @@ def test_a_query_that_takes_too_long_is_a_time_out(postgres_url: str, tmp_path: 
     shop.frame(5, destination="x.xml", table=None, query=ENDLESS)
     outcome = export(5, shop.environment(), timeout_seconds=0.5)
     assert outcome.status == "timeout"
-    assert terminate(postgres_url) == 0
+    wait_for(lambda: readers(postgres_url) == 0)
 
 
 MEASURE = """

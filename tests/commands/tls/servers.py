@@ -82,7 +82,7 @@ def issued(
     ca: trustme.CA, *names: str, days: tuple[int, int] = FRESH, intermediates: bool = True
 ) -> Chain:
     """Let an authority sign a certificate for some names."""
-    begin, end = (NOW + timedelta(days=day, hours=1) for day in days)
+    begin, end = (NOW + timedelta(days=day, hours=12) for day in days)
     leaf = ca.issue_cert(*names, not_before=begin, not_after=end)
     blobs = leaf.cert_chain_pems if intermediates else leaf.cert_chain_pems[:1]
     return Chain(leaf.private_key_pem.bytes(), [blob.bytes() for blob in blobs])

@@ -8,6 +8,7 @@ import pytest
 
 from tasks.load import AddressInvalid, AddressRefused, FetchError, FetchFailed, TooLarge, fetch
 from tasks.load.fetch import fetch_allowed
+from tests.services.processes import free_port
 
 NAMES = b"a.com\nb.com\n"
 
@@ -178,9 +179,7 @@ def test_bad_answer(path: str, words: str, server: Server, tmp_path: Path) -> No
 
 def test_connection_refused(tmp_path: Path) -> None:
     """A port where nobody listens is a failure that may pass."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert isinstance(error_of(f"http://127.0.0.1:{port}/", tmp_path), FetchFailed)
+    assert isinstance(error_of(f"http://127.0.0.1:{free_port()}/", tmp_path), FetchFailed)
 
 
 def test_unknown_host(tmp_path: Path) -> None:

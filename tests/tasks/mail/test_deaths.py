@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
 
 from database.engine import open_database
@@ -115,8 +116,12 @@ def test_a_claim_that_ended_is_of_no_use(engine: Engine, url: str, events: Emit,
     assert mails(engine)[-1] == (ann, "sent", 0)
 
 
-def test_a_database_that_dies_before_it_is_noted(box: Mailbox) -> None:
+def test_a_database_that_dies_before_it_is_noted(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """PostgreSQL is killed when the server has taken the mail: it is noted when it is back."""
+    # Its recovery may take longer than the pauses that are waited for.
+    monkeypatch.setattr("commands.cron_events.sending.NOTING_PAUSES", (0.5,) * 240)
     with running_postgres() as cluster, cluster.database() as url:
         engine = open_database(url)
         add_subscriber(engine, ANN, ["runs"])

@@ -144,7 +144,7 @@ def test_a_server_that_is_not_there() -> None:
 
 def test_a_silent_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that says nothing is given up, and tried once more."""
-    monkeypatch.setattr("tasks.notify.mail.TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("tasks.notify.mail.TIMEOUT_SECONDS", 2.0)
     with listening.listening(listening.silent) as server:
         (problem,) = send("mailto:ann@example.org", f"smtp://127.0.0.1:{server.port}")
         assert server.connections == 2
