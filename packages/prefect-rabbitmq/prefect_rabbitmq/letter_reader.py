@@ -69,7 +69,7 @@ class LetterReader:
         if declared.consumer_count:
             raise Refused(f"another program is reading the dead letters of pool '{pool}' just now")
         self._staying: int = declared.message_count
-        self._window, self._held = window, 0
+        self._window = window
         channel.basic_qos(prefetch_count=window)
         deliveries = channel.consume(
             self._queue, exclusive=True, inactivity_timeout=SILENCE_SECONDS
@@ -81,9 +81,9 @@ class LetterReader:
         while count and (delivery := next(deliveries, None)):
             if delivery[0] is not None:
                 count -= 1
-                self._held += 1
                 yield delivery
-            elif self._held >= self._window or not self._has_more():
+            # Shown and not taken off are those that stay, but for the ones still to come.
+            elif self._staying - count >= self._window or not self._has_more():
                 return
 
     def _has_more(self) -> bool:
@@ -99,7 +99,6 @@ class LetterReader:
         """Take a letter off the dead letters for good."""
         self.channel.basic_ack(letter.tag)
         self._staying -= 1
-        self._held -= 1
 
     def close(self) -> None:
         """Give the others back, and wait until everybody can read them."""

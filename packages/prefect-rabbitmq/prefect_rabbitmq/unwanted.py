@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import timedelta
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
@@ -63,18 +63,19 @@ class Unwanted:
             self._thread.start()
 
     def _run(self) -> None:
-        while (first := self._asked.get()) is not None:
-            endings = [first]
-            try:
-                while (another := self._asked.get_nowait()) is not None:
-                    endings.append(another)
-                self._asked.put(None)
-            except Empty:
-                pass
-            over = _over([job.run_id for job, _ in endings])
-            for job, state in endings:
-                if job.run_id not in over:
-                    outsiders.end(job, state)
+        taken: list[_Ending | None] = []
+        while None not in taken:
+            # All that are there, for one question.
+            taken = [self._asked.get(), *(self._asked.get() for _ in range(self._asked.qsize()))]
+            if endings := [ending for ending in taken if ending is not None]:
+                _tell(endings)
+
+
+def _tell(endings: list[_Ending]) -> None:
+    over = _over([job.run_id for job, _ in endings])
+    for job, state in endings:
+        if job.run_id not in over:
+            outsiders.end(job, state)
 
 
 def _over(ids: list[UUID]) -> set[UUID]:

@@ -1,7 +1,6 @@
 """Dead letters of a broker that takes its time."""
 
 import os
-import re
 import threading
 
 import pytest
@@ -11,17 +10,18 @@ from prefect_rabbitmq.letter_reader import SILENCE_SECONDS, opened_letters
 
 from tests.rabbitmq.burials import POOL, bury, ids
 from tests.services.proxy import running_proxy
+from tests.services.rabbitmq import Broker
 
 
-def test_silence_is_not_the_end(channel: BlockingChannel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silence_is_not_the_end(
+    rabbitmq: Broker, channel: BlockingChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While RabbitMQ says nothing the reader waits: fewer letters would be taken for all."""
     for number in range(3):
         bury(channel, number)
-    url = os.environ[VARIABLE]
-    found = re.search(r":(\d+)/", url)
-    assert found
-    with running_proxy(int(found[1])) as proxy:
-        monkeypatch.setenv(VARIABLE, url.replace(found[0], f":{proxy.port}/"))
+    with running_proxy(rabbitmq.port) as proxy:
+        url = os.environ[VARIABLE].replace(f":{rabbitmq.port}/", f":{proxy.port}/")
+        monkeypatch.setenv(VARIABLE, url)
         with opened_letters(POOL, None, 1) as letters:
             reading = iter(letters)
             letters.take_off(next(reading))
